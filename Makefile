@@ -1,0 +1,36 @@
+# Two commands on a fresh machine: `make demo` and `make test`. They need Python 3.11 or later, and make.
+PYTHON ?= python3
+PY := .venv/bin/python
+VIMU_DATA ?= ../shared/data
+export RAY_USAGE_STATS_ENABLED = 0
+
+.PHONY: demo test lint open-data open clean
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: .venv/.installed ## the main job on generated data, into runs/demo
+	$(PY) -m vimu.demo data/demo
+	$(PY) jobs/pipeline.py --config configs/demo.yaml
+
+test: .venv/.installed ## all tests
+	VIMU_DATA=$(VIMU_DATA) $(PY) -m pytest
+
+lint: .venv/.installed ## ruff, mypy, import-linter
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports
+
+open-data: ## unpack the open archives found in VIMU_DATA
+	mkdir -p data/bandai data/umafall
+	tar xJf $(VIMU_DATA)/mocap_bandai_bvh/bandai_bvh_subset.tar.xz -C data/bandai
+	tar xJf $(VIMU_DATA)/imu_umafall/umafall_core.tar.xz -C data/umafall
+
+open: .venv/.installed ## the main job on real mocap and real recordings, into runs/open
+	$(PY) jobs/pipeline.py --config configs/open.yaml
+
+clean: ## remove what demo and test made
+	rm -rf .venv runs data/demo

@@ -1,0 +1,1 @@
+"""Untrusted mocap files -> validated `Motion`, or a `Rejection`. One module a format."""

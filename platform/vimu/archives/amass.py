@@ -1,0 +1,81 @@
+"""AMASS npz (SMPL+H `*_poses.npz`, SMPL-X `*_stageii.npz`) -> `SmplMotion`."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from vimu.archives.config import ArchiveConfig
+from vimu.archives.take import take_of
+from vimu.contracts import Gender, Reason, Rejection, SmplMotion
+from vimu.runtime.safe_load import load_npz
+
+Z_UP_TO_Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
+"""AMASS's world is +Z up, SMPL's and DIP's +Y up."""
+
+RATE_KEYS = ("mocap_framerate", "mocap_frame_rate")
+"""The SMPL+H release's spelling and the SMPL-X release's."""
+
+HANDS_BY_WIDTH = {72: (22, 23), 156: (22, 37), 165: (25, 40)}
+"""Joints that carry SMPL's two hand joints, by the width of `poses`: SMPL, SMPL+H and SMPL-X (first index finger)."""
+
+MIN_RATE_HZ, MAX_RATE_HZ = 1.0, 1000.0
+
+
+def read_amass(path: Path, config: ArchiveConfig, root: Path | None = None) -> SmplMotion:
+    """Read one take.
+
+    Args:
+        root: the archive's folder; subject, sequence and description come from the path below it.
+
+    Raises:
+        Rejection: `unreadable`, `oversized`, `unsafe_pickle`, `bad_shape`, `non_finite`, `unknown_rate`, `too_short`.
+
+    Source: design of https://amass.is.tue.mpg.de files, read from three published samples.
+    """
+    data = load_npz(path, ("poses", "trans", "betas", "gender", *RATE_KEYS))
+    missing = [key for key in ("poses", "trans", "betas") if key not in data]
+    if missing:
+        raise Rejection(str(path), Reason.UNREADABLE, f"has no `{'`, `'.join(missing)}`")
+    poses, trans, betas = data["poses"], data["trans"], data["betas"]
+    if poses.ndim != 2 or poses.shape[1] not in HANDS_BY_WIDTH:
+        raise Rejection(str(path), Reason.BAD_SHAPE, f"`poses` must be (T, 72|156|165), but is {poses.shape}")
+    if trans.shape != (len(poses), 3) or betas.ndim != 1:
+        detail = f"`trans` {trans.shape}, `betas` {betas.shape} do not go with `poses` {poses.shape}"
+        raise Rejection(str(path), Reason.BAD_SHAPE, detail)
+    for name, array in (("poses", poses), ("trans", trans), ("betas", betas)):
+        if array.dtype.kind != "f":
+            raise Rejection(str(path), Reason.BAD_SHAPE, f"`{name}` must be floating, but is {array.dtype}")
+        if not np.isfinite(array).all():
+            raise Rejection(str(path), Reason.NON_FINITE, f"`{name}` holds NaN or infinity")
+    if len(poses) < 3:
+        raise Rejection(str(path), Reason.TOO_SHORT, f"{len(poses)} frames; acceleration needs three")
+    joints = poses.reshape(len(poses), -1, 3)
+    return SmplMotion(
+        poses=np.concatenate([joints[:, :22], joints[:, HANDS_BY_WIDTH[poses.shape[1]]]], axis=1, dtype=np.float64),
+        trans=trans.astype(np.float64),
+        betas=betas.astype(np.float64),
+        gender=_gender(data.get("gender")),
+        rate_hz=_rate_hz(path, data),
+        take=take_of(path, root, config),
+        to_canonical=Z_UP_TO_Y_UP,
+    )
+
+
+def _rate_hz(path: Path, data: dict[str, np.ndarray]) -> float:
+    for key in RATE_KEYS:
+        if key in data and data[key].size == 1 and data[key].dtype.kind in "fiu":
+            rate = float(data[key].reshape(()))
+            if math.isfinite(rate) and MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
+                return rate
+            raise Rejection(str(path), Reason.UNKNOWN_RATE, f"`{key}` must be 1 to 1000 Hz, but is {rate}")
+    raise Rejection(str(path), Reason.UNKNOWN_RATE, f"has none of {', '.join(RATE_KEYS)}")
+
+
+def _gender(value: np.ndarray | None) -> Gender:
+    """`male` or `female` where the file says so (as text or bytes), else `neutral`."""
+    if value is None or value.size != 1:
+        return "neutral"
+    item = value.reshape(()).item()
+    text = item.decode("latin1") if isinstance(item, bytes) else str(item)
+    return "male" if text.lower() == "male" else "female" if text.lower() == "female" else "neutral"

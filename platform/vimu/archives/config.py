@@ -1,0 +1,125 @@
+"""What a mocap archive's YAML says: which files, how to read them, how its rig maps onto SMPL's segments."""
+
+import re
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import Field, PositiveFloat, ValidationInfo, field_validator, model_validator
+
+from vimu.contracts import SMPL_JOINTS
+from vimu.runtime.config import Section, find_yaml, validate
+from vimu.runtime.yaml import read_yaml
+
+Axis = Literal["+x", "-x", "+y", "-y", "+z", "-z"]
+Direction = Axis | tuple[float, float, float]
+"""An axis by name, or a direction by its components where a rig's rest pose lies between the axes."""
+
+MAX_SKEW = 0.01
+"""Cosine between a segment's `left` and `up` that rounding to two decimals may leave."""
+
+
+def unit_vector(direction: Direction) -> Float[np.ndarray, "3"]:
+    """`direction` with length 1, float64. Raises ValueError for three zeros."""
+    if isinstance(direction, str):
+        vector = np.zeros(3)
+        vector["xyz".index(direction[1])] = -1.0 if direction[0] == "-" else 1.0
+        return vector
+    vector = np.array(direction)
+    length = float(np.linalg.norm(vector))
+    if length == 0.0:
+        raise ValueError("must be a direction, not three zeros")
+    vector /= length
+    return vector
+
+
+class Segment(Section):
+    """How one joint of a rig carries one of SMPL's segments."""
+
+    joint: str
+    """The rig's joint whose frame moves with the segment."""
+    end: str | None = None
+    """The rig's joint where the segment ends; None for a segment without a further joint (head, hand)."""
+    left: Direction
+    """Direction in the joint's frame that points to the body's left (+X) in SMPL's rest pose (T-pose, facing +Z)."""
+    up: Direction
+    """Direction in the joint's frame that points up (+Y) in SMPL's rest pose; perpendicular to `left`."""
+    evidence: str = ""
+    """Where the axes come from."""
+
+    @field_validator("left", "up")
+    @classmethod
+    def _has_length(cls, direction: Direction) -> Direction:
+        unit_vector(direction)
+        return direction
+
+    @model_validator(mode="after")
+    def _perpendicular(self) -> "Segment":
+        if abs(float(unit_vector(self.left) @ unit_vector(self.up))) > MAX_SKEW:
+            raise ValueError(f"`left` and `up` must be perpendicular ({self.left} and {self.up} are not)")
+        return self
+
+    def rest_axes(self) -> Float[np.ndarray, "3 3"]:
+        """The body's left, up and forward in the joint's frame, as columns: a rotation matrix.
+
+        The joint's global rotation times it is the segment's orientation in SMPL's sense: identity in the rest pose.
+        """
+        left, up = unit_vector(self.left), unit_vector(self.up)
+        up = up - left * (left @ up)
+        up /= np.linalg.norm(up)
+        return np.stack([left, up, np.cross(left, up)], axis=1)
+
+
+class ArchiveConfig(Section):
+    """One mocap archive. Adding one of a known format takes this file and no code."""
+
+    name: str
+    """Short name; goes into every clip."""
+    reader: Literal["amass", "bvh"]
+    licence: str
+    """What its licence allows; copied into every manifest."""
+    files: str = "**/*"
+    """Glob below the archive's root."""
+    skip: tuple[str, ...] = ()
+    """Globs of file names that are no motions (`shape.npz`); left out by name, not rejected."""
+    subject: str | None = None
+    """Regular expression on the path below the root with a group `subject`; None where the archive gives no actor."""
+    content: str | None = None
+    """Regular expression on the path with a group `content`: the archive's own name of the activity."""
+    evidence: str
+    """Where these facts come from."""
+
+    unit_m: PositiveFloat | None = None
+    """Metres a length unit (bvh)."""
+    up: Axis | None = None
+    """The file's vertical axis (bvh)."""
+    segments: dict[str, Segment] = Field(default_factory=dict)
+    """SMPL segment name -> the rig's joint (bvh)."""
+
+    @field_validator("subject", "content")
+    @classmethod
+    def _compiles(cls, pattern: str | None, info: ValidationInfo) -> str | None:
+        if pattern is not None:
+            try:
+                groups = re.compile(pattern).groupindex
+            except re.error as error:
+                raise ValueError(f"must be a regular expression ({error})") from error
+            if info.field_name not in groups:
+                raise ValueError(f"must have a group `(?P<{info.field_name}>...)`")
+        return pattern
+
+    @model_validator(mode="after")
+    def _complete(self) -> "ArchiveConfig":
+        if self.reader == "bvh" and (self.unit_m is None or self.up is None or not self.segments):
+            raise ValueError("a bvh archive must say `unit_m`, `up` and `segments`")
+        unknown = set(self.segments) - set(SMPL_JOINTS)
+        if unknown:
+            raise ValueError(f"`segments` must be named as SMPL's joints, unlike {', '.join(sorted(unknown))}")
+        return self
+
+
+def load_archive(name: str) -> ArchiveConfig:
+    """The archive `name` of `configs/archives/`, or the YAML file of that path. Raises UserError."""
+    path: Path = find_yaml("archives", name)
+    return validate(ArchiveConfig, read_yaml(path), where=str(path))

@@ -1,0 +1,77 @@
+"""Sensor placements by name, from `configs/placements.yaml`, for SMPL meshes and for skeletons alike."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from vimu.contracts import SMPL_JOINTS
+from vimu.runtime.config import Section, configs_folder, validate
+from vimu.runtime.errors import UserError, listed
+from vimu.runtime.yaml import read_yaml
+
+
+def _known_segment(segment: str) -> str:
+    if segment not in SMPL_JOINTS:
+        raise ValueError(f"must be one of SMPL's joints ({listed(SMPL_JOINTS, 24)})")
+    return segment
+
+
+class OnSmpl(Section):
+    """A placement on the SMPL mesh."""
+
+    vertex: Annotated[int, Field(ge=0, lt=6890)]
+    """Vertex id; the sensor's position."""
+    segment: str
+    """SMPL joint whose segment gives the orientation."""
+
+    _check = field_validator("segment")(_known_segment)
+
+
+class OnSkeleton(Section):
+    """A placement on a joint tree."""
+
+    segment: str
+    """SMPL joint name of the segment; the archive's YAML says which joint of its rig that is."""
+    fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Where between the segment's joint (0) and its end (1)."""
+    offset_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """From the bone to the skin, m, in the segment's rest axes: left, up, forward."""
+
+    _check = field_validator("segment")(_known_segment)
+
+
+class Placement(Section):
+    """Where a sensor sits, on both kinds of body."""
+
+    name: str
+    smpl: OnSmpl
+    skeleton: OnSkeleton | None = None
+    evidence: str = ""
+
+
+def load_placements(names: Sequence[str], file: Path | None = None) -> tuple[Placement, ...]:
+    """The placements called `names`, in that order.
+
+    `vertex:1234@left_elbow` names any vertex of the SMPL mesh with the segment that carries it.
+
+    Raises:
+        UserError: a name is unknown; the message lists those there are.
+    """
+    path = file if file is not None else configs_folder() / "placements.yaml"
+    raw = read_yaml(path)
+    placements = []
+    for name in names:
+        if name.startswith("vertex:"):
+            vertex, _, segment = name.removeprefix("vertex:").partition("@")
+            entry: object = {"smpl": {"vertex": vertex, "segment": segment}, "evidence": "given by vertex id"}
+        elif name in raw:
+            entry = raw[name]
+        else:
+            raise UserError(
+                f"`placements` must be among {listed(raw, 40)}, or `vertex:ID@SEGMENT`, but one is `{name}`."
+            )
+        fields = entry if isinstance(entry, dict) else {"smpl": entry}
+        placements.append(validate(Placement, {"name": name, **fields}, where=f"placement `{name}` of {path}"))
+    return tuple(placements)

@@ -1,0 +1,1 @@
+"""What synthesis writes: clips, each with its label, the rule that gave it, and where it comes from."""

@@ -1,0 +1,1 @@
+"""Trajectories -> what a sensor there would have measured."""

@@ -1,0 +1,123 @@
+"""What a recording set's YAML says: which files, which sensors sat where, what the subjects did, what may be mended."""
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, field_validator, model_validator
+
+from vimu.runtime.config import Section, find_yaml, validate
+from vimu.runtime.errors import UserError, listed
+from vimu.runtime.yaml import read_yaml
+
+
+class Sensor(Section):
+    """One worn device."""
+
+    placement: str
+    """Name in `configs/placements.yaml`."""
+    rate_hz: PositiveFloat
+    """Samples a second by the device's own clock."""
+    rate_tolerance: NonNegativeFloat = 0.0
+    """Share by which its clock may be off `rate_hz`; within it the pace is taken from the file. At 0 a slower pace
+    means lost samples."""
+    gyroscope: bool = True
+    """False for a device without one; its `gyr` column is NaN."""
+    acc_lsb_per_g: PositiveFloat | None = None
+    """Resolution of its accelerometer; a leading stretch that is finer was scaled for a range four times too small."""
+    evidence: str = ""
+    """Where these facts come from."""
+
+
+class Activity(Section):
+    """One activity by the name that files give it."""
+
+    name: str
+    """The class that trials of it get."""
+    evidence: str = ""
+    """How the name in the files is known to mean this."""
+
+
+class RecordingConfig(Section):
+    """One set of real IMU recordings. Another set of a known format takes this file and no code."""
+
+    name: str
+    """Short name; goes into every window."""
+    reader: Literal["umafall", "dip"]
+    licence: str
+    """What its licence allows; copied into every manifest."""
+    files: str
+    """Glob below the set's root."""
+    trial: str
+    """Regular expression on the path below the root, with groups `subject` and `activity`."""
+    evidence: str
+    """Where these facts come from."""
+    sensors: dict[int, Sensor]
+    """The file's sensor id or index -> the device."""
+    activities: dict[str, Activity]
+    """The file's activity -> the class."""
+    left_out: dict[str, str] = Field(default_factory=dict)
+    """The file's activity -> why trials of it are not used."""
+
+    acc_unit_m_s2: PositiveFloat = 1.0
+    """m/s^2 that the file's unit of acceleration stands for."""
+    gyr_unit_rad_s: PositiveFloat = 1.0
+    """rad/s that the file's unit of angular velocity stands for."""
+    max_gap_s: PositiveFloat
+    """Two samples of one sensor further apart than this are not bridged."""
+    edge_s: NonNegativeFloat = 1.0
+    """A longer gap this close to a trial's start or end shortens the trial; elsewhere it rejects the trial."""
+    min_duration_s: PositiveFloat = 1.0
+    """A trial with less left is rejected."""
+    max_lost_share: float = Field(default=0.2, ge=0, lt=1)
+    """Share of a sensor's rows that may be unreadable."""
+
+    @field_validator("trial")
+    @classmethod
+    def _names_subject_and_activity(cls, pattern: str) -> str:
+        try:
+            groups = re.compile(pattern).groupindex
+        except re.error as error:
+            raise ValueError(f"must be a regular expression ({error})") from error
+        if not {"subject", "activity"} <= set(groups):
+            raise ValueError("must have groups `subject` and `activity`")
+        return pattern
+
+    @model_validator(mode="after")
+    def _unambiguous(self) -> "RecordingConfig":
+        placements = [sensor.placement for sensor in self.sensors.values()]
+        twice = {name for name in placements if placements.count(name) > 1}
+        if twice:
+            raise ValueError(f"`sensors` must each have a placement of their own, but {listed(twice)} occurs twice")
+        if self.reader == "dip" and len({sensor.rate_hz for sensor in self.sensors.values()}) > 1:
+            raise ValueError("`sensors` of a dip set must share one `rate_hz`")
+        both = self.activities.keys() & self.left_out.keys()
+        if both:
+            raise ValueError(f"`activities` and `left_out` must not share {listed(both)}")
+        return self
+
+    @property
+    def placements(self) -> tuple[str, ...]:
+        """Where this set has sensors."""
+        return tuple(sensor.placement for sensor in self.sensors.values())
+
+    def sensor_ids(self, placements: Sequence[str]) -> tuple[int, ...]:
+        """The file's ids of the sensors at `placements`, in that order.
+
+        Raises:
+            UserError: none or a repeated one is asked for, or one that this set does not have.
+        """
+        known = {sensor.placement: number for number, sensor in self.sensors.items()}
+        unknown = [name for name in placements if name not in known]
+        if not placements or unknown or len(set(placements)) != len(placements):
+            raise UserError(
+                f"`sensors` must be different ones of those that `{self.name}` has ({listed(known, 40)}), "
+                f"but are {', '.join(placements) or 'none'}."
+            )
+        return tuple(known[name] for name in placements)
+
+
+def load_recordings(name: str) -> RecordingConfig:
+    """The set `name` of `configs/recordings/`, or the YAML file of that path. Raises UserError."""
+    path = find_yaml("recordings", name)
+    return validate(RecordingConfig, read_yaml(path), where=str(path))

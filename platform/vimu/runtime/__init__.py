@@ -1,0 +1,1 @@
+"""Below everything: configuration, safe loading, publishing, the Ray session."""

@@ -1,0 +1,106 @@
+"""Configuration: frozen sections, YAML plus `--set`, every error at once."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from vimu.runtime.errors import UserError, listed
+from vimu.runtime.yaml import parse_yaml, read_yaml
+
+
+class Section(BaseModel):
+    """A part of the configuration: immutable, unknown keys refused, one docstring a field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+S = TypeVar("S", bound=Section)
+
+
+def load_config(kind: type[S], path: Path | None, overrides: Sequence[str] = ()) -> S:
+    """Read `path` into `kind` and apply `dotted.key=value` overrides, whose values are YAML.
+
+    Raises:
+        UserError: with every error of the file and the overrides in one message.
+    """
+    raw: dict[str, object] = read_yaml(path) if path is not None else {}
+    for override in overrides:
+        _apply(raw, override)
+    return validate(kind, raw, where=str(path) if path is not None else "the configuration")
+
+
+def validate(kind: type[S], raw: object, where: str) -> S:
+    """`raw` as `kind`, or a UserError that lists all that is wrong with it."""
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False)
+        lines = "\n".join(f"  - {_sentence(p)}" for p in problems)
+        raise UserError(f"{where} has {len(problems)} error{'s' * (len(problems) != 1)}:\n{lines}") from error
+
+
+def _sentence(problem: object) -> str:
+    assert isinstance(problem, dict)
+    key = ".".join(str(part) for part in problem["loc"]) or "the file"
+    if problem["type"] == "extra_forbidden":
+        return f"`{key}` is no setting."
+    if problem["type"] == "missing":
+        return f"`{key}` must be given, but is missing."
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"`{key}`: {message[0].lower() + message[1:]}, but is {problem['input']!r}."
+
+
+def _apply(raw: dict[str, object], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise UserError(f"`--set` must be `dotted.key=value`, but is `{override}`.")
+    node = raw
+    *parents, last = key.split(".")
+    for part in parents:
+        child = node.setdefault(part, {})
+        if child is None:
+            child = node[part] = {}
+        if not isinstance(child, dict):
+            raise UserError(f"`--set {override}`: `{part}` must be a section, but is {child!r}.")
+        node = child
+    node[last] = parse_yaml(text, where=f"--set {override}")
+
+
+def configs_folder() -> Path:
+    """The folder of shipped YAML: `$VIMU_CONFIGS`, else beside the installed package, else the checkout's `configs/`.
+
+    Raises:
+        UserError: none of them exists.
+    """
+    here = Path(__file__).resolve()
+    candidates = [here.parents[1] / "configs", here.parents[3] / "configs"]
+    if "VIMU_CONFIGS" in os.environ:
+        candidates = [Path(os.environ["VIMU_CONFIGS"])]
+    for folder in candidates:
+        if (folder / "placements.yaml").is_file():
+            return folder
+    raise UserError(f"The folder of YAML settings was not found; looked in {', '.join(map(str, candidates))}.")
+
+
+def find_yaml(kind: str, name: str) -> Path:
+    """The YAML of one archive, recording set or rule file, by name (`bandai`) or by path (`my/archive.yaml`).
+
+    Args:
+        kind: subfolder of the configs folder, e.g. `archives`.
+
+    Raises:
+        UserError: there is none; the message lists the names there are.
+    """
+    if name.endswith((".yaml", ".yml")):
+        if Path(name).is_file():
+            return Path(name)
+        raise UserError(f"`{name}` does not exist.")
+    folder = configs_folder() / kind
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        known = listed(p.stem for p in folder.glob("*.yaml"))
+        raise UserError(f"`{kind}` must be one of {known}, or the path of a YAML file, but is `{name}`.")
+    return path

@@ -1,0 +1,158 @@
+"""The one module that opens npz, pickle and torch files: untrusted bytes never execute, nor take memory without limit.
+
+npz members are sized from the archive's directory and their headers before a byte is expanded. What a pickle asks to
+build is noted, not built, and arrays are read out of the notes (`pickle_notes`): neither NumPy's nor anybody else's
+code for unpickling runs. torch files are read with `weights_only=True`. A test fails if any other module of vimu loads
+such a file.
+"""
+
+import io
+import math
+import pickle
+import zipfile
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy_format
+
+from vimu.contracts import Reason, Rejection
+from vimu.runtime.pickle_notes import ForbiddenError, Note, NoteReader, OversizedError, as_array, note_class
+
+MAX_EXPANDED_BYTES = 512 * 2**20
+"""Limit of what is read from one file. AMASS's longest take is about 90 MB, the largest SMPL model about 300 MB."""
+MAX_PICKLE_OPCODES = 200_000
+"""One opcode, a byte or a few, may cost a kilobyte of memory. Files of arrays have some thousands."""
+
+
+def load_npz(
+    path: Path, keys: Collection[str], *, max_bytes: int = MAX_EXPANDED_BYTES
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Read those of `keys` that an npz file has; other members are not touched. The arrays are read-only.
+
+    Raises:
+        Rejection: `unreadable` (no zip, truncated, a flipped byte, duplicate members), `oversized` (more than
+            `max_bytes` when expanded, or a header that claims more than the member holds), `unsafe_pickle` (object
+            array).
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            if len(names) != len(set(names)):
+                raise Rejection(str(path), Reason.UNREADABLE, "a member occurs twice")
+            wanted = {key: archive.getinfo(f"{key}.npy") for key in keys if f"{key}.npy" in names}
+            _check_members(path, wanted.values(), max_bytes)
+            return {key: _read_npy(path, key, archive.read(info)) for key, info in wanted.items()}
+    except (Rejection, FileNotFoundError):
+        raise
+    except Exception as error:  # damage shows as any error of zipfile, zlib, ast, tokenize or NumPy
+        raise _unreadable(path, error) from error
+
+
+def load_pickle(
+    path: Path, keys: Collection[str] | None = None, *, max_bytes: int = MAX_EXPANDED_BYTES
+) -> dict[str, Any]:
+    """Read a pickled mapping of arrays, numbers and text (SMPL models, DIP-IMU recordings).
+
+    Sparse matrices come back dense, chumpy arrays as the plain array that they hold. The arrays are read-only.
+
+    Args:
+        keys: those to read, of those that there are; None for all but what only chumpy could compute.
+
+    Raises:
+        Rejection: `unsafe_pickle` (what is not on the allow-list is named; nothing was called), `oversized`,
+            `unreadable`.
+    """
+    size = path.stat().st_size
+    if size > max_bytes:
+        raise Rejection(str(path), Reason.OVERSIZED, f"{size:,} bytes, the limit is {max_bytes:,}")
+    try:
+        notes = _NotingUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
+        if not isinstance(notes, dict):
+            raise Rejection(str(path), Reason.UNREADABLE, f"holds {type(notes).__name__}, not a mapping")
+        reader = NoteReader(max_bytes)
+        if keys is None:
+            wanted = {key: value for key, value in notes.items() if not reader.needs_chumpy(value)}
+        else:
+            wanted = {key: value for key, value in notes.items() if key in keys}
+        return {str(key): reader.plain(value) for key, value in wanted.items()}
+    except (Rejection, FileNotFoundError):
+        raise
+    except ForbiddenError as error:
+        raise Rejection(str(path), Reason.UNSAFE_PICKLE, str(error)) from error
+    except OversizedError as error:
+        raise Rejection(str(path), Reason.OVERSIZED, str(error)) from error
+    except Exception as error:  # a hostile pickle may raise anything; all of it means "not readable"
+        raise _unreadable(path, error) from error
+
+
+def load_torch(path: Path, *, max_bytes: int = MAX_EXPANDED_BYTES) -> dict[str, Any]:
+    """Read a torch file (the zip format of torch >= 1.6) of tensors and plain values, on the CPU.
+
+    Raises:
+        Rejection: `unsafe_pickle` for anything that is no tensor or plain value, `oversized`, `unreadable`.
+    """
+    import torch  # here, so that synthesis workers, which load no torch file, need not import it
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_members(path, archive.infolist(), max_bytes)
+        value = torch.load(path, map_location="cpu", weights_only=True)
+    except (Rejection, FileNotFoundError):
+        raise
+    except pickle.UnpicklingError as error:
+        first_line = str(error).split("\n", maxsplit=1)[0]
+        raise Rejection(str(path), Reason.UNSAFE_PICKLE, first_line) from error
+    except Exception as error:  # damage shows as any error of zipfile, torch or its unpickler
+        raise _unreadable(path, error) from error
+    if not isinstance(value, dict):
+        raise Rejection(str(path), Reason.UNREADABLE, f"holds {type(value).__name__}, not a mapping")
+    return value
+
+
+def _unreadable(path: Path, error: Exception) -> Rejection:
+    return Rejection(str(path), Reason.UNREADABLE, f"{type(error).__name__}: {error}"[:300])
+
+
+def _check_members(path: Path, members: Collection[zipfile.ZipInfo], max_bytes: int) -> None:
+    total = sum(info.file_size for info in members)
+    if total > max_bytes:
+        raise Rejection(str(path), Reason.OVERSIZED, f"{total:,} bytes expanded, the limit is {max_bytes:,}")
+    odd = {info.compress_type for info in members} - {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+    if odd:  # LZMA may ask for 4 GiB before its first byte
+        raise Rejection(str(path), Reason.UNREADABLE, f"is compressed by method {odd.pop()}; only deflate is read")
+
+
+def _read_npy(path: Path, key: str, data: bytes) -> np.ndarray[Any, Any]:
+    stream = io.BytesIO(data)
+    major, _minor = npy_format.read_magic(stream)
+    read_header = npy_format.read_array_header_1_0 if major == 1 else npy_format.read_array_header_2_0
+    shape, fortran, dtype = read_header(stream)
+    if dtype.hasobject:
+        raise Rejection(str(path), Reason.UNSAFE_PICKLE, f"`{key}` is an array of pickled objects")
+    claimed, held = math.prod(shape) * dtype.itemsize, len(data) - stream.tell()
+    if claimed > held:
+        raise Rejection(str(path), Reason.OVERSIZED, f"`{key}` claims {claimed:,} bytes but holds {held:,}")
+    return as_array(stream.read(max(claimed, 0)), dtype, shape, fortran=fortran)
+
+
+def _counted(load_opcode: Callable[[Any], None]) -> Callable[[Any], None]:
+    def counted(unpickler: "_NotingUnpickler") -> None:
+        unpickler.n_opcodes += 1
+        if unpickler.n_opcodes > MAX_PICKLE_OPCODES:
+            raise OversizedError(f"more than {MAX_PICKLE_OPCODES:,} opcodes")
+        load_opcode(unpickler)
+
+    return counted
+
+
+class _NotingUnpickler(pickle._Unpickler):
+    """Python's own unpickler, not C's, which allocates a memo as large as the pickle says: 64 GB for eight bytes."""
+
+    dispatch = {opcode: _counted(load) for opcode, load in pickle._Unpickler.dispatch.items()}  # noqa: RUF012
+    dispatch[pickle.BYTEARRAY8[0]] = dispatch[pickle.BINBYTES8[0]]  # a bytearray is made before its bytes are seen
+    n_opcodes = 0
+
+    def find_class(self, module: str, name: str) -> type[Note]:
+        return note_class(module, name)

@@ -1,0 +1,60 @@
+"""The Ray session of a job: a cluster where `RAY_ADDRESS` names one, else a local Ray of its own."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic import PositiveInt
+
+from vimu.runtime.config import Section
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+"""Workers are the parallelism: a BLAS that starts a thread a core in each of them only makes them wait."""
+
+
+class RaySettings(Section):
+    """The local Ray that a job starts where `RAY_ADDRESS` names no cluster."""
+
+    num_cpus: PositiveInt | None = None
+    """CPUs of the local Ray; None takes the machine's."""
+    object_store_mb: PositiveInt = 512
+    """Shared memory of the local Ray, MB."""
+
+
+@contextmanager
+def ray_session(settings: RaySettings) -> Iterator[None]:
+    """Connect, or start; and end only what was started here.
+
+    An enclosing session is used as it is, so that a pipeline's jobs share one.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
+    os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")  # a page a run otherwise; failures raise anyway
+    import ray  # here, after the environment is set: Ray reads it on import
+
+    if ray.is_initialized():
+        yield
+        return
+    common: dict[str, Any] = {
+        "runtime_env": {"env_vars": ONE_THREAD},
+        "logging_level": logging.WARNING,
+        "log_to_driver": False,
+    }
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(**common)
+    else:
+        # Set here and not left to Ray: with the mode unset, it writes a token into the person's home.
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+        ray.init(
+            address="local",
+            num_cpus=settings.num_cpus,
+            object_store_memory=settings.object_store_mb * 2**20,
+            include_dashboard=False,
+            **common,
+        )
+    try:
+        yield
+    finally:
+        ray.shutdown()

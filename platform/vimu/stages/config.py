@@ -1,0 +1,111 @@
+"""The configuration of a run: one YAML file for all its stages."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from vimu.runtime.config import Section
+from vimu.runtime.session import RaySettings
+from vimu.training.settings import FinetuneSettings, PretrainSettings
+from vimu.windows.settings import SplitSettings, WindowSettings
+
+
+class ArchiveInput(Section):
+    """A mocap archive to synthesize from."""
+
+    archive: str
+    """Name in `configs/archives/`, or a YAML path."""
+    root: Path
+    """Its folder."""
+    body: Path | None = None
+    """SMPL model file, for archives of SMPL parameters."""
+    synthetic: bool = False
+    """True for generated motions: every result made from them says so."""
+
+
+class SynthesizeSettings(Section):
+    """Mocap archives -> labelled virtual recordings."""
+
+    inputs: Annotated[tuple[ArchiveInput, ...], Field(min_length=1)]
+    placements: Annotated[tuple[str, ...], Field(min_length=1)] = ("left_wrist", "right_thigh", "head")
+    """Where sensors sit: names of `configs/placements.yaml`. The default is the seed paper's."""
+    rate_hz: PositiveFloat = 60.0
+    preset: str = "dip"
+    """How acceleration is taken."""
+    target: Literal["category", "content"] = "category"
+    """`category`: label by the rules; `content`: by the archive's own names of its activities."""
+    label_rules: str = "daily12"
+    """Name in `configs/labels/`, or a YAML path."""
+    task_mb: PositiveFloat = 16.0
+    """Files go to tasks by bytes, about so many a task."""
+
+
+class RecordingInput(Section):
+    """A set of real recordings."""
+
+    recordings: str
+    """Name in `configs/recordings/`, or a YAML path."""
+    root: Path
+    """Its folder."""
+    synthetic: bool = False
+    """True for generated recordings: every result made from them says so."""
+
+
+class PrepareSettings(Section):
+    """Clips and recordings -> windows with splits."""
+
+    real: RecordingInput
+    windows: WindowSettings = WindowSettings()
+    virtual_split: SplitSettings = SplitSettings()
+    real_split: SplitSettings = SplitSettings()
+
+
+class TuneSettings(Section):
+    """Search of the penalty weight and the fine-tuning schedule, on validation subjects."""
+
+    n_trials: PositiveInt = 12
+    max_concurrent: PositiveInt = 2
+    pretrain_epochs: PositiveInt = 8
+    """Pre-training is cut short in a trial: it ranks settings, the final run trains in full."""
+    penalty_weight: tuple[PositiveFloat, PositiveFloat] = (0.01, 10.0)
+    """Range of lambda, logarithmic."""
+    lr: tuple[PositiveFloat, PositiveFloat] = (3e-4, 3e-3)
+    """Range of the fine-tuning rate, logarithmic."""
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _ranges(self) -> "TuneSettings":
+        for name in ("penalty_weight", "lr"):
+            low, high = getattr(self, name)
+            if low >= high:
+                raise ValueError(f"`{name}` must be [low, high] with low < high")
+        return self
+
+
+class EvaluateSettings(Section):
+    """The final tables."""
+
+    n_trees: PositiveInt = 300
+    n_resamples: PositiveInt = 1000
+    """Bootstrap draws over subjects."""
+
+
+class Config(Section):
+    """A run."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    """Results go to `runs_dir/name/STAGE`."""
+    runs_dir: Path = Path("runs")
+    synthesize: SynthesizeSettings
+    prepare: PrepareSettings
+    pretrain: PretrainSettings = PretrainSettings()
+    tune: TuneSettings | None = None
+    """None leaves tuning out; else the winner's settings feed pre-training and fine-tuning."""
+    finetune: FinetuneSettings = FinetuneSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    ray: RaySettings = RaySettings()
+
+    @property
+    def run_dir(self) -> Path:
+        return self.runs_dir / self.name

@@ -1,0 +1,116 @@
+"""The command line that every job has, and the exit codes: 0 done, 2 what a person gave, 1 anything else."""
+
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+from ruamel.yaml import YAML
+
+from vimu.contracts import Rejection
+from vimu.runtime.config import load_config
+from vimu.runtime.console import console
+from vimu.runtime.errors import EXIT_OPERATION_FAILED, EXIT_USER, UserError
+from vimu.runtime.publish import Published
+from vimu.stages.config import Config
+from vimu.stages.stage import Plan, Stage
+
+ConfigOption = Annotated[Path, typer.Option("--config", help="YAML file of the run, e.g. configs/open.yaml.")]
+SetOption = Annotated[list[str], typer.Option("--set", help="Override a setting: --set pretrain.epochs=5. Repeatable.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the plan; start nothing, write nothing.")]
+DumpOption = Annotated[bool, typer.Option("--dump-config", help="Print the whole configuration as YAML and stop.")]
+
+
+def run_stage(stage: Stage[Any]) -> None:
+    """Command line of a single stage."""
+
+    def run(config: Config, path: str, dry_run: bool) -> None:
+        plan = announce(stage, config)
+        if not dry_run:
+            conclude(stage.run(config, plan, path))
+
+    run_job(run, f"vimu {stage.name}: `python jobs/{stage.name}.py --config configs/open.yaml`")
+
+
+def run_job(run: Callable[[Config, str, bool], None], help_text: str) -> None:
+    """Parse the command line, read the configuration, run, and exit with the right code."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+    @app.command(help=help_text)
+    def main(
+        config: ConfigOption,
+        overrides: SetOption = [],  # noqa: B006 - typer's way of a repeatable option
+        dry_run: DryRunOption = False,
+        dump_config: DumpOption = False,
+    ) -> None:
+        settings = load_config(Config, config, overrides)
+        if dump_config:
+            YAML().dump(settings.model_dump(mode="json"), sys.stdout)
+            return
+        run(settings, " ".join([str(config), *(f"--set {o}" for o in overrides)]), dry_run)
+
+    try:
+        app()
+    except UserError as error:
+        console.print(f"[bold red]error:[/] {escape(str(error))}")
+        sys.exit(EXIT_USER)
+    except Rejection as rejection:
+        console.print(f"[bold red]error:[/] {escape(str(rejection))}")
+        sys.exit(EXIT_USER)
+    except Exception as error:  # noqa: BLE001 - the last resort: anything else is a failed operation
+        cause = _user_error_behind(error)
+        if cause is not None:
+            console.print(f"[bold red]error:[/] {escape(str(cause))}")
+            sys.exit(EXIT_USER)
+        traceback.print_exc()
+        console.print(f"[bold red]failed:[/] {type(error).__name__}: {escape(str(error))}")
+        sys.exit(EXIT_OPERATION_FAILED)
+
+
+def announce(stage: Stage[Any], config: Config) -> Plan[Any]:
+    """Plan a stage and show what it will do."""
+    plan = stage.plan(config)
+    console.print(f"[bold]{stage.name}[/]  " + "  ".join(f"{k} {v:,}" for k, v in plan.counts.items()))
+    for title, rows in plan.tables.items():
+        if rows:
+            console.print(_table(title, rows))
+    return plan
+
+
+def conclude(published: Published) -> None:
+    """Say what was published, with the sum of rows."""
+    counts: Mapping[str, int] = published.manifest["counts"]
+    state = "published" if published.fresh else "already published, nothing to do:"
+    console.print(f"  {state} {published.folder}  " + "  ".join(f"{k} {v:,}" for k, v in counts.items()))
+    if "rejections" in counts:
+        into, out = next(iter(counts.items())), list(counts.items())[1]
+        console.print(f"  {into[0]} {into[1]:,} = {out[0]} {out[1]:,} + rejections {counts['rejections']:,}")
+    left_out = published.details.get("left_out")
+    if left_out:
+        console.print("  left out: " + ", ".join(f"{n:,} {reason}" for reason, n in left_out.items()))
+    empty = published.details.get("empty_categories")
+    if empty and published.manifest["stage"] == "synthesize":
+        console.print(f"  categories without a clip: {', '.join(empty)}")
+
+
+def _table(title: str, rows: Sequence[tuple[str, int]]) -> Table:
+    table = Table(box=None, show_header=False, title=title, title_justify="left", padding=(0, 2))
+    for name, count in rows:
+        table.add_row(name, f"{count:,}")
+    return table
+
+
+def _user_error_behind(error: BaseException) -> UserError | None:
+    """A UserError that a worker raised, under Ray's wrapping."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        if isinstance(current, UserError):
+            return current
+        current = getattr(current, "cause", None) or current.__cause__
+    return None

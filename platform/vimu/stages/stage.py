@@ -1,0 +1,57 @@
+"""What every stage is: a plan that can be shown without running it, and a build that publishes what was planned."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from vimu.runtime.publish import Outcome, Published, open_published, publish
+from vimu.stages.config import Config
+
+P = TypeVar("P")
+
+
+@dataclass(frozen=True)
+class Plan(Generic[P]):
+    """What a stage will do, worked out before Ray starts: `--dry-run` shows it, the build carries it out."""
+
+    identity: Mapping[str, Any]
+    """Settings and inputs, JSON values: two runs with the same are the same run."""
+    counts: Mapping[str, int]
+    """What will be read, made and left out, as far as it can be known without doing it."""
+    tables: Mapping[str, Sequence[tuple[str, int]]] = field(default_factory=dict)
+    """More to show: title -> rows of (name, count)."""
+    work: P | None = None
+    """What the build needs of it."""
+
+
+@dataclass(frozen=True)
+class Stage(Generic[P]):
+    """One job."""
+
+    name: str
+    plan: Callable[[Config], Plan[P]]
+    build: Callable[[Config, Plan[P], Path], Outcome]
+
+    def command(self, config_path: str) -> str:
+        """The command that runs it."""
+        return f"python jobs/{self.name}.py --config {config_path}"
+
+    def run(self, config: Config, plan: Plan[P], config_path: str) -> Published:
+        """Publish what was planned, or find it published already."""
+        return publish(
+            config.run_dir / self.name,
+            identity={"stage": self.name, **plan.identity},
+            build=lambda staging: self.build(config, plan, staging),
+            made_by=self.command(config_path),
+        )
+
+
+def upstream(config: Config, stage: str) -> Published:
+    """The published folder of an earlier stage of this run."""
+    return open_published(config.run_dir / stage, made_by=f"python jobs/{stage}.py with this configuration")
+
+
+def input_identity(*published: Published) -> dict[str, str]:
+    """Upstream folders as part of an identity: by what they hold, not when or where they were made."""
+    return {str(p.manifest["stage"]): p.content_hash for p in published}

@@ -1,0 +1,261 @@
+"""Synthesis on Ray Data: mocap files in, a clips table and a table of everything left out."""
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vimu.archives.config import ArchiveConfig, load_archive
+from vimu.archives.take import take_of
+from vimu.body.placement import load_placements
+from vimu.clips.labels import Label, LabelRules, content_label, label_take, load_label_rules
+from vimu.clips.schema import CLIP_SCHEMA, clip_row
+from vimu.clips.synthesis import Synthesizer
+from vimu.contracts import Reason, Rejection
+from vimu.imu.virtual import virtual_imu
+from vimu.runtime.errors import UserError
+from vimu.runtime.publish import Outcome, content_hash, file_sha256
+from vimu.stages.config import ArchiveInput, Config
+from vimu.stages.shards import Row, clear_marks, mark_done, rejection_row, run_shards, write_rejections, write_shard
+from vimu.stages.stage import Plan, Stage
+
+NAME = "synthesize"
+MIN_FILES_A_TASK = 4
+
+
+@dataclass(frozen=True)
+class Task:
+    """Files of one archive that one Ray task reads, and the shard it writes."""
+
+    shard: str
+    archive: str
+    """`ArchiveConfig` as JSON."""
+    root: str
+    body: str | None
+    files: tuple[str, ...]
+    labels: tuple[tuple[str, str], ...]
+    """(label, rule) of each file."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """The plan's tasks, and the rejections that are known before any file is read."""
+
+    tasks: tuple[Task, ...]
+    rejections: tuple[Row, ...]
+    archives: tuple[ArchiveConfig, ...]
+    empty: tuple[str, ...]
+    """Categories that no file is labelled with."""
+
+
+def plan(config: Config) -> Plan[Work]:
+    """List the files, label each by its path, and deal those that are kept into tasks.
+
+    Raises:
+        UserError: a folder is missing or holds none of the archive's files, an unknown archive, rule file or placement.
+    """
+    settings = config.synthesize
+    rules = load_label_rules(settings.label_rules) if settings.target == "category" else None
+    tasks: list[Task] = []
+    rejections: list[Row] = []
+    archives, listing, labels = [], [], Counter[str]()
+    for given in settings.inputs:
+        archive = load_archive(given.archive)
+        Synthesizer(archive, settings.placements, given.body)  # says now what is wrong with body and placements
+        archives.append(archive)
+        kept = []
+        for path in _files(archive, given):
+            relative = path.relative_to(given.root).as_posix()
+            stat = path.stat()
+            listing.append((archive.name, relative, stat.st_size, stat.st_mtime_ns))
+            try:
+                label = _label(path, given, archive, rules)
+            except Rejection as rejection:
+                rejections.append(rejection_row(relative, rejection, NAME))
+                continue
+            labels[label.name] += 1
+            kept.append((relative, stat.st_size, label))
+        tasks += _tasks(archive, given, kept, settings.task_mb)
+    if not tasks:
+        raise UserError(f"No file of the archives gets a label: {len(rejections)} are left out by rule.")
+    reasons = Counter(row["reason"] for row in rejections)
+    return Plan(
+        identity={
+            "settings": settings.model_dump(mode="json"),
+            "archives": [a.model_dump(mode="json") for a in archives],
+            "placements": [p.model_dump(mode="json") for p in load_placements(settings.placements)],
+            "label_rules": rules.model_dump(mode="json") if rules else None,
+            "inputs": {
+                "files": hashlib.sha256(json.dumps(listing).encode()).hexdigest(),
+                "bodies": [file_sha256(g.body) for g in settings.inputs if g.body is not None],
+            },
+        },
+        counts={"files_in": len(listing), "files_to_read": sum(labels.values()), "tasks": len(tasks)}
+        | {f"left_out_{reason}": n for reason, n in sorted(reasons.items())},
+        tables={
+            "label": sorted(labels.items()),
+            "left out by": sorted(Counter(row["detail"] for row in rejections if row["reason"] != "no_label").items()),
+        },
+        work=Work(
+            tuple(tasks), tuple(rejections), tuple(archives),
+            tuple(c for c in rules.categories if not labels[c]) if rules else (),
+        ),
+    )  # fmt: skip
+
+
+def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
+    """Run the tasks inside Ray Data; write the clips' shards, the rejections table and its counts."""
+    assert plan.work is not None
+    work, settings = plan.work, config.synthesize
+    common = {
+        "staging": str(staging.resolve()), "placements": list(settings.placements), "rate_hz": settings.rate_hz,
+        "preset": settings.preset,
+    }  # fmt: skip
+    items = [{"shard": task.shard, "task": json.dumps(asdict(task)), **common} for task in work.tasks]
+    rows = _without_duplicates(run_shards(run_task, items, staging, config.ray), staging)
+    rejections = [*work.rejections, *(row["rejection"] for row in rows if row["rejection"])]
+    clips = [row["clip"] for row in rows if row["clip"]]
+    write_rejections(staging, rejections)
+    files_in = plan.counts["files_in"]
+    if files_in != len(clips) + len(rejections):
+        raise RuntimeError(f"{files_in} files in, but {len(clips)} clips and {len(rejections)} rejections out")
+    if not clips:
+        raise UserError(f"None of {files_in} files could be used; the first: {rejections[0]}")
+    clear_marks(staging)
+    return Outcome(
+        counts={
+            "files_in": files_in, "clips": len(clips), "rejections": len(rejections),
+            "frames": sum(clip["n_frames"] for clip in clips),
+        },
+        content_hash=content_hash((clip["clip_id"], clip["sha256"]) for clip in clips),
+        licences={archive.name: archive.licence for archive in work.archives},
+        details={
+            "datasets": sorted({archive.name for archive in work.archives}),
+            "synthetic": any(given.synthetic for given in settings.inputs),
+            "labels": dict(sorted(Counter(clip["label"] for clip in clips).items())),
+            "empty_categories": list(work.empty),
+            "sensors": list(settings.placements),
+            "rate_hz": settings.rate_hz,
+            "seconds": round(sum(clip["n_frames"] for clip in clips) / settings.rate_hz, 1),
+            "left_out": dict(sorted(Counter(row["reason"] for row in rejections).items())),
+            "worker_pids": sorted({clip["worker_pid"] for clip in clips}),
+        },
+    )  # fmt: skip
+
+
+STAGE = Stage(NAME, plan, build)
+
+
+def _files(archive: ArchiveConfig, given: ArchiveInput) -> list[Path]:
+    """The archive's files, sorted. A link that leads out of the root is refused."""
+    if not given.root.is_dir():
+        raise UserError(f"`root` of `{given.archive}` must be a folder, but `{given.root}` does not exist.")
+    paths = sorted(p for p in given.root.glob(archive.files) if p.is_file())
+    found = [p for p in paths if not any(p.match(pattern) for pattern in archive.skip)]
+    if not found:
+        raise UserError(f"`root` of `{given.archive}` must hold `{archive.files}`, but `{given.root}` holds none.")
+    root = given.root.resolve()
+    for path in found:
+        if not path.resolve().is_relative_to(root):
+            raise UserError(f"`{path}` must lie in `{given.root}`, but is a link to `{path.resolve()}`.")
+    return found
+
+
+def _label(path: Path, given: ArchiveInput, archive: ArchiveConfig, rules: LabelRules | None) -> Label:
+    take = take_of(path, given.root, archive)
+    if rules is not None:
+        return label_take(take, rules)
+    if archive.content is None:
+        raise UserError(f"`target: content` needs a `content` pattern in the YAML of `{archive.name}`.")
+    return content_label(take, archive.content)
+
+
+def _tasks(
+    archive: ArchiveConfig, given: ArchiveInput, kept: Sequence[tuple[str, int, Label]], task_mb: float
+) -> Iterator[Task]:
+    """Deal files into tasks by bytes, at least four a task, in the order of their paths."""
+    batch: list[tuple[str, int, Label]] = []
+    for i, item in enumerate(kept):
+        batch.append(item)
+        full = sum(size for _, size, _ in batch) >= task_mb * 2**20 and len(batch) >= MIN_FILES_A_TASK
+        if full or i == len(kept) - 1:
+            files = tuple(name for name, _, _ in batch)
+            key = hashlib.sha256("\n".join([archive.name, *files]).encode()).hexdigest()[:16]
+            yield Task(
+                shard=f"{archive.name}-{key}",
+                archive=archive.model_dump_json(),
+                root=str(given.root.resolve()),
+                body=None if given.body is None else str(given.body.resolve()),
+                files=files,
+                labels=tuple((label.name, label.rule) for _, _, label in batch),
+            )
+            batch = []
+
+
+def run_task(item: Row) -> Row:
+    """One task, in a Ray worker: read, synthesize, write the shard."""
+    task = Task(**json.loads(item["task"]))
+    staging = Path(item["staging"])
+    synthesizer = _synthesizer(task.archive, tuple(item["placements"]), task.body)
+    rows: list[Row] = []
+    clips = []
+    for name, (label, rule) in zip(task.files, task.labels, strict=True):
+        path = Path(task.root) / name
+        try:
+            motion = synthesizer.read(path, Path(task.root))
+            recording = virtual_imu(synthesizer.trajectory(motion), rate_hz=item["rate_hz"], preset=item["preset"])
+            if recording.n_frames == 0:
+                raise Rejection(str(path), Reason.TOO_SHORT, "no frame is left after the difference")
+        except Rejection as rejection:
+            rows.append({"clip": None, "rejection": rejection_row(name, rejection, NAME)})
+            continue
+        clip = clip_row(
+            motion.take, Label(label, rule), recording, source_rate_hz=motion.rate_hz, worker_pid=os.getpid()
+        )
+        clips.append(clip)
+        rows.append({"clip": {"shard": task.shard} | {key: clip[key] for key in KEPT}, "rejection": None})
+    if clips:
+        _write_clips(staging, task.shard, pa.Table.from_pylist(clips, CLIP_SCHEMA))
+    mark_done(staging, task.shard, rows)
+    return {"shard": task.shard, "clips": len(clips)}
+
+
+KEPT = ("clip_id", "sequence", "label", "n_frames", "worker_pid", "sha256")
+"""What of a clip's row the driver holds."""
+
+
+@lru_cache(maxsize=8)
+def _synthesizer(archive: str, placements: tuple[str, ...], body: str | None) -> Synthesizer:
+    """One a worker process and archive: the body is read once, not once a task."""
+    return Synthesizer(ArchiveConfig.model_validate_json(archive), placements, body)
+
+
+def _write_clips(staging: Path, shard: str, table: pa.Table) -> None:
+    write_shard(staging / "clips" / f"{shard}.parquet", table, dictionary=["archive", "label", "rule"])
+
+
+def _without_duplicates(rows: Sequence[Row], staging: Path) -> list[Row]:
+    """Keep the first of clips that hold the same; the others become rejections and leave their shards."""
+    first: dict[str, Row] = {}
+    drop: dict[str, set[str]] = {}
+    out = []
+    for row in rows:
+        clip = row["clip"]
+        if clip is None or first.setdefault(clip["clip_id"], clip) is clip:
+            out.append(row)
+            continue
+        drop.setdefault(clip["shard"], set()).add(clip["sequence"])
+        same = Rejection(clip["sequence"], Reason.DUPLICATE, f"holds the same as {first[clip['clip_id']]['sequence']}")
+        out.append({"clip": None, "rejection": rejection_row(clip["sequence"], same, NAME)})
+    for shard, sequences in drop.items():
+        table = pq.read_table(staging / "clips" / f"{shard}.parquet")
+        keep = [sequence not in sequences for sequence in table.column("sequence").to_pylist()]
+        _write_clips(staging, shard, table.filter(pa.array(keep)))
+    return out

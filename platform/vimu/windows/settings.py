@@ -1,0 +1,56 @@
+"""How recordings become windows, and how windows are split."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from vimu.runtime.config import Section
+
+FeatureSet = Literal["world_acc_ori", "sensor_acc_gyr", "sensor_acc"]
+
+
+class WindowSettings(Section):
+    """Length, hop, rate and what a frame holds.
+
+              |<------- length 60 ------->|
+    clip   ===|===========================|=====...
+                            |<------- length 60 ------->|      hop 30 = 50 % overlap
+    """
+
+    rate_hz: PositiveFloat = 60.0
+    """Every recording is resampled to this rate before windows are cut."""
+    length_frames: PositiveInt = 60
+    """Window length; 60 frames at 60 Hz are the seed paper's one second."""
+    hop_frames: PositiveInt = 30
+    """From one window's start to the next's."""
+    feature_set: FeatureSet = "world_acc_ori"
+    """`world_acc_ori`: 12 a sensor, the seed paper's; `sensor_acc_gyr`: 6; `sensor_acc`: 3, gravity included."""
+    sensors: tuple[str, ...] | None = None
+    """Placements used; None takes those that all inputs have."""
+
+
+class SplitSettings(Section):
+    """Which subjects (where an archive gives none: which clips) train, validate and test. They never cross."""
+
+    n_folds: Annotated[int, Field(ge=3)] = 5
+    """Groups are dealt into this many folds of like class balance."""
+    test_folds: PositiveInt = 1
+    """Folds that test."""
+    val_folds: PositiveInt = 1
+    """Folds that validate: early stopping and tuning look here."""
+    seed: int = 0
+    test_groups: tuple[str, ...] = ()
+    """Subjects that test, by name, in place of folds (DIP-IMU's usual split: s_09, s_10)."""
+    val_groups: tuple[str, ...] = ()
+    """Subjects that validate, by name."""
+
+    @model_validator(mode="after")
+    def _some_train(self) -> "SplitSettings":
+        if self.test_folds + self.val_folds >= self.n_folds:
+            raise ValueError("`test_folds` and `val_folds` together must be fewer than `n_folds`")
+        if bool(self.test_groups) != bool(self.val_groups):
+            raise ValueError("`test_groups` and `val_groups` must be given together")
+        both = set(self.test_groups) & set(self.val_groups)
+        if both:
+            raise ValueError(f"`test_groups` and `val_groups` must not share {', '.join(sorted(both))}")
+        return self

@@ -1,0 +1,69 @@
+"""Fixtures that every test may use: the real data, unpacked once a session; a private home; one local Ray."""
+
+import os
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def repo() -> Path:
+    """The checkout's root."""
+    return REPO
+
+
+@pytest.fixture(scope="session")
+def vimu_data() -> Path:
+    """Real recordings and mocap (`$VIMU_DATA`, default `../shared/data`): licences forbid shipping them."""
+    folder = Path(os.environ.get("VIMU_DATA", REPO.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"real data not found at {folder}; set VIMU_DATA")
+    return folder
+
+
+def _unpacked(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp(archive.name.split(".")[0])
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bandai_mini(vimu_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """66 real Bandai clips: the folder that holds `dataset/`."""
+    return _unpacked(vimu_data / "mocap_bandai_bvh" / "bandai_bvh_mini.tar.xz", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def umafall(vimu_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """371 real UMAFall trials: the folder `UMAFall_Dataset`."""
+    return _unpacked(vimu_data / "imu_umafall" / "umafall_core.tar.xz", tmp_path_factory) / "UMAFall_Dataset"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Ray writes tokens and sessions below HOME: tests give it one of their own."""
+    home = tmp_path_factory.mktemp("home")
+    old = os.environ.get("HOME")
+    os.environ["HOME"] = str(home)
+    yield home
+    if old is not None:
+        os.environ["HOME"] = old
+
+
+@pytest.fixture(scope="session")
+def demo_body(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generated body in SMPL's format, as smplx loads it; its npz stands beside it."""
+    from vimu.demo.body import write_body
+
+    return write_body(tmp_path_factory.mktemp("body"))
+
+
+@pytest.fixture(scope="session")
+def amass_samples(vimu_data: Path) -> list[Path]:
+    """Three real AMASS files."""
+    return sorted((vimu_data / "amass_samples").glob("*.npz"))

@@ -1,0 +1,81 @@
+"""Configuration: every error at once, YAML without surprises."""
+
+from pathlib import Path
+
+import pytest
+
+from vimu.runtime.config import configs_folder, find_yaml, load_config
+from vimu.runtime.errors import UserError
+from vimu.runtime.yaml import parse_yaml
+from vimu.stages.config import Config
+
+MINIMAL = (
+    "name: x\nsynthesize: {inputs: [{archive: bandai, root: d}]}\nprepare: {real: {recordings: umafall, root: r}}\n"
+)
+
+
+@pytest.fixture
+def minimal(tmp_path: Path) -> Path:
+    path = tmp_path / "run.yaml"
+    path.write_text(MINIMAL)
+    return path
+
+
+@pytest.mark.parametrize("name", ["open", "demo"])
+def test_shipped_configurations_load(repo, name):
+    assert load_config(Config, repo / "configs" / f"{name}.yaml").name == name
+
+
+def test_all_errors_come_at_once(minimal):
+    overrides = ["pretrain.epochs=0", "pretrain.batch_size=100", "prepare.windws=1", "tune.lr=[1e-2, 1e-3]"]
+    with pytest.raises(UserError) as error:
+        load_config(Config, minimal, overrides)
+    text = str(error.value)
+    assert "has 4 errors" in text
+    for part in ("`pretrain.epochs`", "multiple of 8", "`prepare.windws` is no setting", "low < high"):
+        assert part in text
+
+
+def test_set_overrides_and_makes_sections(minimal):
+    config = load_config(Config, minimal, ["pretrain.lr=1e-3", "tune.n_trials=3", "prepare.windows.rate_hz=20"])
+    assert (config.pretrain.lr, config.tune.n_trials, config.prepare.windows.rate_hz) == (0.001, 3, 20)
+
+
+@pytest.mark.parametrize("bad", ["pretrain", "=3", "name.x=1"])
+def test_a_malformed_override_is_named(minimal, bad):
+    with pytest.raises(UserError, match="--set"):
+        load_config(Config, minimal, [bad])
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden"])
+def test_a_run_name_is_no_path(minimal, name):
+    with pytest.raises(UserError, match="name"):
+        load_config(Config, minimal, [f"name='{name}'"])
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: !!python/object/apply:os.system ['true']", "tag"),
+        ("a: 1\na: 2", "duplicate key"),
+        ("a: .nan", "finite"),
+        ("a: {b: [.inf]}", r"a\.b\.0"),
+        ("a: [1", "line"),
+    ],
+)
+def test_yaml_that_surprises_is_refused(text, says):
+    with pytest.raises(UserError, match=says):
+        parse_yaml(text, where="file.yaml")
+
+
+def test_numbers_are_numbers():
+    assert parse_yaml("{a: 1e-3, b: 0o17, c: yes, d: 60}", where="f") == {"a": 0.001, "b": 15, "c": "yes", "d": 60}
+
+
+def test_an_unknown_archive_lists_the_known():
+    with pytest.raises(UserError, match=r"`archives` must be one of .*bandai.*, but is `bandia`"):
+        find_yaml("archives", "bandia")
+
+
+def test_configs_are_found_in_a_checkout(repo):
+    assert configs_folder() == repo / "configs"

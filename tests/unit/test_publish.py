@@ -1,0 +1,116 @@
+"""Publishing: all or nothing, the same run is a no-op, another one is refused."""
+
+import json
+import multiprocessing
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from vimu.runtime.errors import UserError
+from vimu.runtime.publish import Outcome, content_hash, open_published, publish
+
+IDENTITY = {"stage": "s", "settings": {"a": 1, "b": {"c": [1, 2]}}, "inputs": {}}
+
+
+def build(staging: Path) -> Outcome:
+    (staging / "data").mkdir(exist_ok=True)
+    (staging / "data" / "x.bin").write_bytes(b"123")
+    return Outcome(counts={"rows": 3}, content_hash="h", details={"k": "v"}, licences={"src": "CC0"})
+
+
+def do(folder: Path, identity=IDENTITY, builder=build):
+    return publish(folder, identity=identity, build=builder, made_by="python jobs/s.py")
+
+
+def test_published_once_then_a_no_op(tmp_path):
+    calls = []
+    first = do(tmp_path / "s", builder=lambda s: (calls.append(1), build(s))[1])
+    again = do(tmp_path / "s", builder=lambda s: (calls.append(1), build(s))[1])
+    assert (first.fresh, again.fresh, len(calls)) == (True, False, 1)
+    assert again.files("data/") == [tmp_path / "s" / "data" / "x.bin"]
+    assert again.manifest["licences"] == {"src": "CC0"}
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name != ".s.lock") == ["s"]
+
+
+def test_another_configuration_is_refused_with_the_difference(tmp_path):
+    do(tmp_path / "s")
+    other = json.loads(json.dumps(IDENTITY))
+    other["settings"]["b"]["c"] = [1, 3]
+    with pytest.raises(UserError, match=r"`settings\.b\.c` was \[1, 2\], but is \[1, 3\]"):
+        do(tmp_path / "s", identity=other)
+
+
+def test_a_failed_build_shows_nothing_and_can_go_on(tmp_path):
+    def dies(staging: Path) -> Outcome:
+        (staging / "half").write_text("kept")
+        raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError):
+        do(tmp_path / "s", builder=dies)
+    with pytest.raises(UserError, match=r"is not published yet\. Run first: python jobs/s\.py"):
+        open_published(tmp_path / "s", made_by="python jobs/s.py")
+    seen = []
+    do(tmp_path / "s", builder=lambda s: (seen.append((s / "half").read_text()), build(s))[1])
+    assert seen == ["kept"]
+
+
+def test_what_another_configuration_left_half_done_is_not_gone_on_with(tmp_path):
+    def dies(staging: Path) -> Outcome:
+        (staging / "half").write_text("kept")
+        raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError):
+        do(tmp_path / "s", builder=dies)
+    published = do(tmp_path / "s", identity={**IDENTITY, "settings": {"a": 2}})
+    assert [f["path"] for f in published.manifest["files"]] == ["data/x.bin"]
+
+
+def test_torn_files_of_killed_workers_are_not_published(tmp_path):
+    def builder(staging: Path) -> Outcome:
+        (staging / ".x.parquet.77.partial").write_bytes(b"torn")
+        return build(staging)
+
+    published = do(tmp_path / "s", builder=builder)
+    assert [f["path"] for f in published.manifest["files"]] == ["data/x.bin"]
+
+
+@pytest.mark.parametrize("damage", ["flip", "delete", "manifest", "success"])
+def test_damage_is_noticed(tmp_path, damage):
+    do(tmp_path / "s")
+    data, manifest = tmp_path / "s" / "data" / "x.bin", tmp_path / "s" / "manifest.json"
+    if damage == "flip":
+        data.write_bytes(b"124")
+    elif damage == "delete":
+        data.unlink()
+    elif damage == "manifest":
+        manifest.write_text(manifest.read_text().replace('"rows": 3', '"rows": 4'))
+    else:
+        (tmp_path / "s" / "_SUCCESS").unlink()
+    with pytest.raises(UserError, match=r"python jobs/s\.py"):
+        open_published(tmp_path / "s", made_by="python jobs/s.py")
+
+
+def _hold(path: str, ready, done) -> None:
+    with FileLock(path):
+        ready.set()
+        done.wait(20)
+
+
+def test_two_runs_into_one_folder(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    ready, done = context.Event(), context.Event()
+    holder = context.Process(target=_hold, args=(str(tmp_path / ".s.lock"), ready, done))
+    holder.start()
+    try:
+        assert ready.wait(20)
+        with pytest.raises(UserError, match="Another run is writing"):
+            do(tmp_path / "s")
+    finally:
+        done.set()
+        holder.join(20)
+
+
+def test_the_content_hash_does_not_depend_on_order():
+    rows = [("a", "1"), ("b", "2"), ("c", "3")]
+    assert content_hash(rows) == content_hash(reversed(rows)) != content_hash([("a", "1"), ("b", "3"), ("c", "2")])

@@ -1,0 +1,98 @@
+"""Predictions of several seeds -> the results of `metrics.json`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from vimu.metrics import confusion_by_subject, macro_f1_of, per_class, scores, subject_bootstrap
+from vimu.windows.schema import WindowSet
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What was trained on what, and tested where."""
+
+    dataset: str
+    """Whose test split."""
+    experiment: str
+    """`virtual`, `scratch`, `finetuned` or `no_finetuning`."""
+    method: str
+    """`penalty_cnn` or `random_forest`."""
+    synthetic: bool
+    """Whether generated data take part."""
+
+
+def result(
+    what: Experiment, test: WindowSet, classes: Sequence[str], probabilities: Mapping[int, Float[np.ndarray, "n N"]],
+    *, split: str, n_resamples: int,
+) -> dict[str, Any]:  # fmt: skip
+    """One entry of `metrics.json`.
+
+    Scores are means over the seeds, with each seed's beside them; the interval draws subjects again and takes the
+    mean over the seeds of each draw; per-class numbers and the confusion matrix are of all seeds' predictions together.
+
+    Args:
+        probabilities: by seed, of the test windows in order.
+        split: how subjects were kept apart, for the reader.
+    """
+    truth = test.targets(classes)
+    predicted = {seed: np.argmax(p, axis=1) for seed, p in probabilities.items()}
+    by_seed = {seed: scores(truth, p) for seed, p in predicted.items()}
+    names = ("accuracy", "macro_f1", "weighted_f1")
+    mean = {name: float(np.mean([s[name] for s in by_seed.values()])) for name in names}
+    counts = _counts(test, classes, probabilities)
+    every = np.concatenate(list(predicted.values()))
+    table = per_class(np.tile(truth, len(predicted)), every, classes)
+    for name in classes:
+        of_class = test.label == name
+        table[name] |= {"n_windows": int(of_class.sum()), "n_subjects": len(set(test.subject[of_class].tolist()))}
+    return {
+        "dataset": what.dataset,
+        "experiment": what.experiment,
+        "method": what.method,
+        "synthetic": what.synthetic,
+        "window_s": round(test.x.shape[1] / test.rate_hz, 3),
+        "feature_set": test.feature_set,
+        "channels": list(test.channels),
+        "split": split,
+        "seeds": list(probabilities),
+        **mean,
+        "by_seed": {str(seed): s for seed, s in by_seed.items()},
+        "macro_f1_ci95": list(subject_bootstrap(counts, _mean_macro_f1, n_resamples=n_resamples)),
+        "n_subjects": len(counts),
+        "n_windows": len(test),
+        "classes": list(classes),
+        "per_class": table,
+        "confusion": counts.sum(axis=(0, 1)).tolist(),
+    }
+
+
+def gain(
+    test: WindowSet, classes: Sequence[str], ours: Mapping[int, Float[np.ndarray, "n N"]],
+    base: Mapping[int, Float[np.ndarray, "n N"]], *, n_resamples: int,
+) -> dict[str, Any]:  # fmt: skip
+    """`gain_over_scratch` in macro-F1 and `gain_ci95`: the same subjects drawn for both."""
+    both = np.stack([_counts(test, classes, side) for side in (ours, base)], axis=1)
+
+    def difference(sums: Float[np.ndarray, "draws 2 seeds N N"]) -> Float[np.ndarray, " draws"]:
+        return np.asarray(_mean_macro_f1(sums[:, 0]) - _mean_macro_f1(sums[:, 1]))
+
+    interval = subject_bootstrap(both, difference, n_resamples=n_resamples)
+    return {"gain_over_scratch": float(difference(both.sum(axis=0)[None])[0]), "gain_ci95": list(interval)}
+
+
+def _counts(
+    test: WindowSet, classes: Sequence[str], probabilities: Mapping[int, Float[np.ndarray, "n N"]]
+) -> Int[np.ndarray, "subjects seeds N N"]:
+    truth, subjects = test.targets(classes), test.subject.tolist()
+    by_seed = [
+        confusion_by_subject(truth, np.argmax(p, axis=1), subjects, len(classes)) for p in probabilities.values()
+    ]
+    return np.stack(by_seed, axis=1)
+
+
+def _mean_macro_f1(sums: Float[np.ndarray, "draws seeds N N"]) -> Float[np.ndarray, " draws"]:
+    return np.asarray(macro_f1_of(sums).mean(axis=1))

@@ -1,0 +1,80 @@
+"""Accuracy, F1, confusion, intervals: plain functions on label indices."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
+
+
+def scores(truth: Int[np.ndarray, " n"], predicted: Int[np.ndarray, " n"]) -> dict[str, float]:
+    """Accuracy, macro-F1 and weighted F1 over the classes that occur in `truth`.
+
+    A class without a single test window has no F1; counting it as 0 would punish all methods alike for the split.
+    """
+    present = np.unique(truth)
+    return {
+        "accuracy": float(accuracy_score(truth, predicted)),
+        "macro_f1": float(f1_score(truth, predicted, labels=present, average="macro", zero_division=0)),
+        "weighted_f1": float(f1_score(truth, predicted, labels=present, average="weighted", zero_division=0)),
+    }
+
+
+def macro_f1_of(counts: Float[np.ndarray, "*batch classes classes"]) -> Float[np.ndarray, "*batch"]:
+    """Macro-F1 out of confusion matrices (rows are the truth), over the classes that occur; equal to `scores`."""
+    right = np.diagonal(counts, axis1=-2, axis2=-1)
+    truth, said = counts.sum(axis=-1), counts.sum(axis=-2)
+    f1 = 2 * right / np.maximum(truth + said, 1)
+    present = truth > 0
+    return np.asarray((f1 * present).sum(axis=-1) / np.maximum(present.sum(axis=-1), 1))
+
+
+def per_class(
+    truth: Int[np.ndarray, " n"], predicted: Int[np.ndarray, " n"], classes: Sequence[str]
+) -> dict[str, dict[str, float | None]]:
+    """Precision, recall, F1 and number of windows a class; None where the class has no test window."""
+    rows = precision_recall_fscore_support(truth, predicted, labels=range(len(classes)), zero_division=0)
+    table: dict[str, dict[str, float | None]] = {}
+    for i, name in enumerate(classes):
+        precision, recall, f1, support = (float(row[i]) for row in rows)
+        known = support > 0
+        table[name] = {
+            "precision": precision if known else None,
+            "recall": recall if known else None,
+            "f1": f1 if known else None,
+            "n_windows": support,
+        }
+    return table
+
+
+def confusion_by_subject(
+    truth: Int[np.ndarray, " n"], predicted: Int[np.ndarray, " n"], subjects: Sequence[str], n_classes: int
+) -> Int[np.ndarray, "subjects classes classes"]:
+    """A confusion matrix a subject, subjects sorted."""
+    names, row = np.unique(np.asarray(subjects), return_inverse=True)
+    counts = np.zeros((len(names), n_classes, n_classes), dtype=np.int64)
+    np.add.at(counts, (row, truth, predicted), 1)
+    return counts
+
+
+def subject_bootstrap(
+    per_subject: Float[np.ndarray, "subjects ..."],
+    statistic: Callable[[Float[np.ndarray, "draws ..."]], Float[np.ndarray, " draws"]],
+    *,
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """95 % interval of a statistic of sums over subjects, when subjects, not windows, are what is drawn again.
+
+    Args:
+        per_subject: what is summed, e.g. `confusion_by_subject`, with any further axes.
+        statistic: of the sums of each draw, e.g. `macro_f1_of`.
+
+    Returns:
+        The 2.5 and 97.5 percentiles. With a single subject they are the value itself: no interval can be had.
+    """
+    n = len(per_subject)
+    times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_resamples)
+    draws = statistic(np.tensordot(times, per_subject, axes=1))
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return float(low), float(high)

@@ -1,0 +1,1 @@
+"""Nets and the forest baseline."""

@@ -1,0 +1,224 @@
+"""The final evaluation: every model and baseline on the test subjects; metrics, predictions, report."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from vimu.evaluation.report import render_report
+from vimu.evaluation.results import Experiment, gain, result
+from vimu.models.forest import forest_probabilities
+from vimu.runtime.publish import Outcome, Published, content_hash, write_atomically
+from vimu.runtime.session import ray_session
+from vimu.stages.config import Config
+from vimu.stages.finetune import STARTS
+from vimu.stages.shards import write_shard
+from vimu.stages.stage import Plan, Stage, input_identity, upstream
+from vimu.windows.schema import WindowSet, read_windows
+from vimu.windows.settings import SplitSettings
+
+NAME = "evaluate"
+Probabilities = dict[int, np.ndarray[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Work:
+    """All that is evaluated."""
+
+    synthesized: Published
+    prepared: Published
+    pretrained: Published
+    finetuned: Published
+
+
+def plan(config: Config) -> Plan[Work]:
+    """Which tables will be made.
+
+    Raises:
+        UserError: an earlier stage is not published.
+    """
+    work = Work(*(upstream(config, name) for name in ("synthesize", "prepare", "pretrain", "finetune")))
+    return Plan(
+        identity={
+            "settings": config.evaluate.model_dump(mode="json"),
+            "inputs": input_identity(work.prepared, work.pretrained, work.finetuned),
+        },
+        counts={"models": work.finetuned.manifest["counts"]["models"] + 1, "forests": 2 * len(_seeds(work))},
+        work=work,
+    )
+
+
+def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
+    """Predict, score, and write `metrics.json`, `predictions.parquet` and `report.html`."""
+    assert plan.work is not None
+    work = plan.work
+    details = work.prepared.details
+    virtual_names, real_name = details["virtual_datasets"], details["real_dataset"]
+    windows = read_windows(work.prepared.files("windows/"))
+    virtual, real = windows.where(dataset=virtual_names), windows.where(dataset=real_name)
+    source, target = tuple(work.pretrained.details["classes"]), tuple(work.finetuned.details["classes"])
+    synthetic_virtual = any(details["synthetic"][name] for name in virtual_names)
+    synthetic = details["synthetic"][real_name] or synthetic_virtual
+    n_resamples = config.evaluate.n_resamples
+    virtual_split = _split_text(config.prepare.virtual_split, virtual)
+    real_split = _split_text(config.prepare.real_split, real)
+    virtual_test, real_test = virtual.where(split="test"), real.where(split="test")
+
+    with ray_session(config.ray):
+        virtual_forest = _forests(work, virtual, source, config.evaluate.n_trees)
+        real_forest = _forests(work, real, target, config.evaluate.n_trees)
+        models = {
+            start: {
+                seed: _model_probabilities(work.finetuned.folder / "models" / f"{start}-{seed}.pt", real_test.x)
+                for seed in _seeds(work)
+            }
+            for start in STARTS
+        }
+    pretrained_file = work.pretrained.folder / "model.pt"
+    on_virtual = {config.pretrain.seed: _model_probabilities(pretrained_file, virtual_test.x)}
+
+    results, rows = [], []
+
+    def add(
+        what: Experiment, test: WindowSet, classes: tuple[str, ...], by_seed: Probabilities, split: str,
+        **extra: Any,
+    ) -> None:  # fmt: skip
+        results.append(result(what, test, classes, by_seed, split=split, n_resamples=n_resamples) | extra)
+        rows.append(_prediction_rows(what, test, classes, by_seed))
+
+    names = "+".join(virtual_names)
+    add(Experiment(names, "virtual", "penalty_cnn", synthetic_virtual), virtual_test, source, on_virtual, virtual_split)
+    add(
+        Experiment(names, "virtual", "random_forest", synthetic_virtual), virtual_test, source, virtual_forest,
+        virtual_split,
+    )  # fmt: skip
+    notes = []
+    if set(target) <= set(source):
+        direct = _restricted(_model_probabilities(pretrained_file, real_test.x), source, target)
+        add(
+            Experiment(real_name, "no_finetuning", "penalty_cnn", synthetic), real_test, target,
+            {config.pretrain.seed: direct}, real_split,
+        )  # fmt: skip
+    else:
+        lacking = sorted(set(target) - set(source))
+        notes.append(f"No row without fine-tuning: pre-training lacks classes of {real_name} ({', '.join(lacking)}).")
+    real_synthetic = details["synthetic"][real_name]
+    for method, by_seed in (("random_forest", real_forest), ("penalty_cnn", models["scratch"])):
+        add(Experiment(real_name, "scratch", method, real_synthetic), real_test, target, by_seed, real_split)
+    add(
+        Experiment(real_name, "finetuned", "penalty_cnn", synthetic), real_test, target, models["finetuned"],
+        real_split, **gain(real_test, target, models["finetuned"], models["scratch"], n_resamples=n_resamples),
+    )  # fmt: skip
+    if details["empty_categories"]:
+        notes.append(f"Categories without a clip: {', '.join(details['empty_categories'])}.")
+    if len(set(real_test.subject.tolist())) < 3:
+        notes.append("Fewer than three test subjects: the intervals say little.")
+
+    write_atomically(staging / "metrics.json", json.dumps({"results": results, "notes": notes}, indent=1))
+    write_shard(staging / "predictions.parquet", pa.concat_tables(rows), dictionary=["experiment", "method", "truth"])
+    page = render_report(
+        name=config.name, results=results, data=_data_rows(details["windows"]), flow=_flow(work), notes=notes,
+        licences=work.prepared.manifest["licences"], config=config.model_dump(mode="json"),
+        command=str(work.finetuned.manifest["command"]).replace("jobs/finetune.py", "jobs/pipeline.py"),
+    )  # fmt: skip
+    write_atomically(staging / "report.html", page)
+    return Outcome(
+        counts={"results": len(results), "test_windows": len(real_test), "test_subjects": results[-1]["n_subjects"]},
+        content_hash=content_hash(
+            (f"{r['dataset']}:{r['experiment']}:{r['method']}", json.dumps(r["by_seed"], sort_keys=True))
+            for r in results
+        ),
+        licences=work.prepared.manifest["licences"],
+        details={"synthetic": synthetic},
+    )
+
+
+STAGE = Stage(NAME, plan, build)
+
+
+def _seeds(work: Work) -> list[int]:
+    return list(work.finetuned.details["seeds"])
+
+
+def _forests(work: Work, windows: WindowSet, classes: tuple[str, ...], n_trees: int) -> Probabilities:
+    """A forest a seed, each in a Ray task, fitted on train and val: it has no use for a validation split."""
+    import ray
+
+    fit = windows.where(split=("train", "val"))
+    train_x, train_y = ray.put(fit.x), fit.targets(classes)
+    test_x = ray.put(windows.where(split="test").x)
+    task = ray.remote(num_cpus=1)(forest_probabilities)
+    seeds = _seeds(work)
+    futures = [
+        task.remote(train_x, train_y, test_x, n_classes=len(classes), seed=seed, n_trees=n_trees) for seed in seeds
+    ]
+    return dict(zip(seeds, ray.get(futures), strict=True))
+
+
+def _model_probabilities(path: Path, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    from vimu.training.checkpoint import load_model
+    from vimu.training.loop import predict
+
+    model, _ = load_model(path)
+    return predict(model, x)
+
+
+def _restricted(
+    probabilities: np.ndarray[Any, Any], source: tuple[str, ...], target: tuple[str, ...]
+) -> np.ndarray[Any, Any]:
+    """Probabilities among the target's classes only."""
+    return probabilities[:, [source.index(name) for name in target]]
+
+
+def _split_text(settings: SplitSettings, windows: WindowSet) -> str:
+    n = {part: len(set(windows.where(split=part).subject.tolist())) for part in ("train", "val", "test")}
+    how = "named subjects" if settings.test_groups else f"{settings.n_folds} folds of subjects, seed {settings.seed}"
+    return f"{n['train']} train, {n['val']} validation, {n['test']} test groups apart ({how})"
+
+
+def _prediction_rows(what: Experiment, test: WindowSet, classes: tuple[str, ...], by_seed: Probabilities) -> pa.Table:
+    names = np.array(classes)
+    tables = []
+    for seed, probabilities in by_seed.items():
+        n = len(test)
+        tables.append(
+            pa.table(
+                {
+                    "window_id": pa.array(test.window_id.tolist()),
+                    "subject": pa.array(test.subject.tolist()),
+                    "experiment": pa.array([what.experiment] * n),
+                    "method": pa.array([what.method] * n),
+                    "seed": pa.array([seed] * n, pa.int64()),
+                    "truth": pa.array(test.label.tolist()),
+                    "predicted": pa.array(names[np.argmax(probabilities, axis=1)].tolist()),
+                    "probability": pa.array(np.max(probabilities, axis=1).astype(np.float32)),
+                }
+            )
+        )
+    return pa.concat_tables(tables)
+
+
+def _data_rows(table: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[dict[str, Any]]:
+    rows = []
+    for dataset, by_split in sorted(table.items()):
+        for label in sorted({label for by_label in by_split.values() for label in by_label}):
+            counts = {split: by_split.get(split, {}).get(label, 0) for split in ("train", "val", "test")}
+            rows.append({"dataset": dataset, "label": label, **counts})
+    return rows
+
+
+def _flow(work: Work) -> list[dict[str, Any]]:
+    rows = []
+    for published, into, out in ((work.synthesized, "files_in", "clips"), (work.prepared, "sources_in", "sources_cut")):
+        counts = published.manifest["counts"]
+        rows.append(
+            {
+                "stage": published.manifest["stage"], "rows_in": counts[into], "rows_out": counts[out],
+                "rejections": counts["rejections"], "left_out": published.details["left_out"],
+            }
+        )  # fmt: skip
+    return rows

@@ -1,0 +1,31 @@
+"""All stages in turn, in one Ray session; those already published are left alone."""
+
+from typing import Any
+
+from vimu.runtime.console import console
+from vimu.runtime.session import ray_session
+from vimu.stages import evaluate, finetune, prepare, pretrain, synthesize, tune
+from vimu.stages.config import Config
+from vimu.stages.job import announce, conclude
+from vimu.stages.stage import Stage
+
+
+def stages(config: Config) -> list[Stage[Any]]:
+    """The stages that a configuration asks for, in order; tuning comes before what its winner sets."""
+    middle = [tune.STAGE] if config.tune is not None else []
+    return [synthesize.STAGE, prepare.STAGE, *middle, pretrain.STAGE, finetune.STAGE, evaluate.STAGE]
+
+
+def run_pipeline(config: Config, config_path: str, dry_run: bool) -> None:
+    """Plan and run each stage. `--dry-run` shows plans as far as their inputs are published."""
+    if dry_run:
+        for stage in stages(config):
+            announce(stage, config)
+            if not (config.run_dir / stage.name).is_dir():
+                console.print(f"  plans of later stages need what `{stage.name}` publishes")
+                return
+        return
+    with ray_session(config.ray):
+        for stage in stages(config):
+            conclude(stage.run(config, announce(stage, config), config_path))
+    console.print(f"report: {(config.run_dir / 'evaluate' / 'report.html').resolve()}")

@@ -1,0 +1,327 @@
+"""Windows on Ray Data: published clips and real recordings in, one windows table with splits out."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vimu.clips.schema import clips_from, split_group
+from vimu.contracts import ImuRecording, Reason, Rejection
+from vimu.imu.frames import ChannelMissingError
+from vimu.recordings.config import RecordingConfig, load_recordings
+from vimu.recordings.trials import TrialFile, list_trials, read_trial
+from vimu.resampling import resampled_length
+from vimu.runtime.errors import UserError, listed
+from vimu.runtime.publish import Outcome, Published, content_hash, file_sha256
+from vimu.stages.config import Config, PrepareSettings
+from vimu.stages.shards import Row, clear_marks, mark_done, rejection_row, run_shards, write_rejections, write_shard
+from vimu.stages.stage import Plan, Stage, input_identity, upstream
+from vimu.windows.cut import cut, n_windows
+from vimu.windows.features import features
+from vimu.windows.schema import window_schema
+from vimu.windows.settings import WindowSettings
+from vimu.windows.split import assign_splits
+
+NAME = "prepare"
+TRIALS_A_TASK = 24
+INDEX = ("clip_id", "archive", "subject", "sequence", "label", "n_frames", "rate_hz")
+
+
+@dataclass(frozen=True)
+class Work:
+    """The plan's tasks, and the rejections that are known before a recording is read."""
+
+    items: tuple[Row, ...]
+    rejections: tuple[Row, ...]
+    sensors: tuple[str, ...]
+    synthesized: Published
+    real: RecordingConfig
+
+
+def plan(config: Config) -> Plan[Work]:
+    """Choose the sensors, assign every clip and trial to a split, count the virtual windows.
+
+    Raises:
+        UserError: nothing is synthesized yet, no sensor is common to all inputs, or there are too few subjects.
+    """
+    settings = config.prepare
+    synthesized = upstream(config, "synthesize")
+    real = load_recordings(settings.real.recordings)
+    trials, left_out = list_trials(settings.real.root, real)
+    sensors = _sensors(settings.windows, synthesized, real)
+    clip_items, n_virtual, too_short = _clip_items(settings, synthesized)
+    trial_items = _trial_items(settings, real, trials)
+    rejections = too_short + [
+        rejection_row(_below(rejection.path, settings.real.root), rejection, NAME) for rejection in left_out
+    ]
+    return Plan(
+        identity={
+            "settings": settings.model_dump(mode="json"),
+            "recordings": real.model_dump(mode="json"),
+            "sensors": list(sensors),
+            "inputs": input_identity(synthesized) | {"recordings": _files_hash(trials)},
+        },
+        counts={
+            "clips_in": synthesized.manifest["counts"]["clips"],
+            "virtual_windows": n_virtual,
+            "trials_in": len(trials) + len(left_out),
+            "trials_to_read": len(trials),
+            "left_out": len(rejections),
+            "tasks": len(clip_items) + len(trial_items),
+        },
+        tables={
+            "sensors": [(sensor, 1) for sensor in sensors],
+            "real label (trials)": sorted(Counter(t.activity for t in trials).items()),
+        },
+        work=Work((*clip_items, *trial_items), tuple(rejections), sensors, synthesized, real),
+    )
+
+
+def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
+    """Cut the windows inside Ray Data; write them, the rejections and the counts."""
+    assert plan.work is not None
+    work, settings = plan.work, config.prepare
+    common = {
+        "staging": str(staging.resolve()),
+        "settings": settings.windows.model_dump_json(),
+        "sensors": list(work.sensors),
+        "recordings": work.real.model_dump_json(),
+    }
+    rows = run_shards(run_task, [item | common for item in work.items], staging, config.ray)
+    broken = [row["error"] for row in rows if row.get("error")]
+    if broken:
+        raise UserError("A recording lacks what the feature set needs: " + "; ".join(broken[:5]))
+    rejections = [*work.rejections, *(row["rejection"] for row in rows if row.get("rejection"))]
+    windows = [row["windows"] for row in rows if row.get("windows")]
+    sources_in = plan.counts["clips_in"] + plan.counts["trials_in"]
+    if sources_in != len(windows) + len(rejections):
+        raise RuntimeError(
+            f"{sources_in} clips and trials came in, but {len(windows)} and {len(rejections)} rejections came out"
+        )
+    write_rejections(staging, rejections)
+    clear_marks(staging)
+    virtual = list(work.synthesized.details["datasets"])
+    return Outcome(
+        counts={
+            "sources_in": sources_in, "sources_cut": len(windows), "rejections": len(rejections),
+            "windows": sum(w["n"] for w in windows),
+        },
+        content_hash=content_hash((w["source_id"], w["sha256"]) for w in windows),
+        licences=dict(work.synthesized.manifest["licences"]) | {work.real.name: work.real.licence},
+        details={
+            "virtual_datasets": virtual,
+            "real_dataset": work.real.name,
+            "synthetic": {name: bool(work.synthesized.details["synthetic"]) for name in virtual}
+            | {work.real.name: settings.real.synthetic},
+            "empty_categories": work.synthesized.details["empty_categories"],
+            "sensors": list(work.sensors),
+            "windows": _table(windows),
+            "subjects": _subjects(windows),
+            "left_out": dict(sorted(Counter(row["reason"] for row in rejections).items())),
+            "notes": dict(sum((Counter(w["notes"]) for w in windows), Counter())),
+        },
+    )  # fmt: skip
+
+
+STAGE = Stage(NAME, plan, build)
+
+
+def _sensors(settings: WindowSettings, synthesized: Published, real: RecordingConfig) -> tuple[str, ...]:
+    """The sensors asked for, or those that clips and recordings both have."""
+    virtual, recorded = list(synthesized.details["sensors"]), set(real.placements)
+    if settings.sensors is None:
+        common = tuple(s for s in virtual if s in recorded)
+        if not common:
+            raise UserError(
+                f"`synthesize.placements` must share a sensor with `{real.name}` ({listed(recorded, 20)}), "
+                f"but are {listed(virtual, 20)}."
+            )
+        return common
+    for side, has in (("synthesize.placements", set(virtual)), (real.name, recorded)):
+        lacking = [s for s in settings.sensors if s not in has]
+        if lacking:
+            raise UserError(
+                f"`windows.sensors` must be in `{side}` ({listed(has, 20)}), but {', '.join(lacking)} is not."
+            )
+    return settings.sensors
+
+
+def _clip_items(settings: PrepareSettings, synthesized: Published) -> tuple[list[Row], int, list[Row]]:
+    """A task a shard of clips, the number of windows in all, and the clips shorter than one window."""
+    window = settings.windows
+    files = synthesized.files("clips/")
+    index = [pq.read_table(path, columns=list(INDEX)).to_pylist() for path in files]
+    rejections, usable, n_in_all = [], [], 0
+    for row in (row for shard in index for row in shard):
+        n = n_windows(
+            resampled_length(row["n_frames"], row["rate_hz"], window.rate_hz),
+            length_frames=window.length_frames, hop_frames=window.hop_frames,
+        )  # fmt: skip
+        n_in_all += n
+        if n:
+            usable.append(row)
+        else:
+            seconds = f"{row['n_frames'] / row['rate_hz']:.2f} s"
+            short = Rejection(row["sequence"], Reason.TOO_SHORT, f"{seconds} are shorter than a window")
+            rejections.append(rejection_row(row["sequence"], short, NAME))
+    if not usable:
+        raise UserError("`windows.length_frames` must fit into a clip, but every clip is shorter.")
+    groups = [split_group(row) for row in usable]
+    splits = assign_splits(groups, [r["label"] for r in usable], settings.virtual_split, dataset="virtual clips")
+    split_of = {row["clip_id"]: split for row, split in zip(usable, splits, strict=True)}
+    items = []
+    for path, shard in zip(files, index, strict=True):
+        chosen = {row["clip_id"]: split_of[row["clip_id"]] for row in shard if row["clip_id"] in split_of}
+        if chosen:
+            items.append({"shard": path.stem, "clips": str(path.resolve()), "trials": "", "splits": json.dumps(chosen)})
+    return items, n_in_all, rejections
+
+
+def _trial_items(settings: PrepareSettings, real: RecordingConfig, trials: Sequence[TrialFile]) -> list[Row]:
+    """A task some trials."""
+    splits = assign_splits(
+        [t.subject for t in trials], [t.activity for t in trials], settings.real_split, dataset=real.name
+    )
+    items = []
+    for start in range(0, len(trials), TRIALS_A_TASK):
+        some = slice(start, start + TRIALS_A_TASK)
+        entries = [
+            {"path": str(t.path.resolve()), "trial": t.trial, "subject": t.subject, "activity": t.activity}
+            for t in trials[some]
+        ]
+        chosen = {t.trial: split for t, split in zip(trials[some], splits[some], strict=True)}
+        shard = f"{real.name}-{start:06d}"
+        items.append({"shard": shard, "clips": "", "trials": json.dumps(entries), "splits": json.dumps(chosen)})
+    return items
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A clip or a trial on its way to windows."""
+
+    source_id: str
+    dataset: str
+    subject: str
+    label: str
+    path: str
+    recording: ImuRecording
+
+
+def run_task(item: Row) -> Row:
+    """One task, in a Ray worker: read clips or trials, cut their windows, write the shard."""
+    settings = WindowSettings.model_validate_json(item["settings"])
+    sensors, staging = tuple(item["sensors"]), Path(item["staging"])
+    splits: dict[str, str] = json.loads(item["splits"])
+    schema = window_schema(settings, sensors)
+    rows: list[Row] = []
+    tables = []
+    for source in _clips(item, splits) if item["clips"] else _trials(item, settings, sensors):
+        if isinstance(source, Rejection):
+            rows.append({"rejection": rejection_row(source.path, source, NAME)})
+            continue
+        try:
+            frames = features(source.recording, settings.feature_set, sensors=sensors, rate_hz=settings.rate_hz)
+        except ChannelMissingError as error:
+            rows.append({"error": f"{source.path} {error}"})
+            continue
+        x, starts = cut(frames, length_frames=settings.length_frames, hop_frames=settings.hop_frames)
+        if not len(x):
+            short = Rejection(source.path, Reason.TOO_SHORT, f"{source.recording.duration_s:.2f} s")
+            rows.append({"rejection": rejection_row(source.path, short, NAME)})
+            continue
+        split = splits[source.source_id]
+        tables.append(_windows_table(source, split, x, starts, schema))
+        rows.append(
+            {
+                "windows": {
+                    "source_id": source.source_id, "dataset": source.dataset, "subject": source.subject,
+                    "label": source.label, "split": split, "n": len(x), "sha256": hashlib.sha256(x.data).hexdigest(),
+                    "notes": dict(_counted(source.recording.notes)),
+                }
+            }
+        )  # fmt: skip
+    if tables:
+        dictionary = ["dataset", "source_id", "subject", "label", "split"]
+        write_shard(staging / "windows" / f"{item['shard']}.parquet", pa.concat_tables(tables), dictionary=dictionary)
+    mark_done(staging, item["shard"], rows)
+    return {"shard": item["shard"], "sources": len(tables)}
+
+
+def _clips(item: Row, splits: dict[str, str]) -> list[_Source]:
+    clips = clips_from(pq.read_table(item["clips"]))
+    return [
+        _Source(c.clip_id, c.archive, c.group, c.label, c.sequence, c.recording) for c in clips if c.clip_id in splits
+    ]
+
+
+def _trials(item: Row, settings: WindowSettings, sensors: Sequence[str]) -> list["_Source | Rejection"]:
+    real = RecordingConfig.model_validate_json(item["recordings"])
+    sources: list[_Source | Rejection] = []
+    for entry in json.loads(item["trials"]):
+        trial = TrialFile(Path(entry["path"]), entry["trial"], entry["subject"], entry["activity"])
+        try:
+            recording = read_trial(trial, real, sensors=sensors, rate_hz=settings.rate_hz)
+        except Rejection as rejection:
+            sources.append(Rejection(trial.trial, rejection.reason, rejection.detail))
+            continue
+        sources.append(_Source(trial.trial, real.name, trial.subject, trial.activity, trial.trial, recording))
+    return sources
+
+
+def _windows_table(
+    source: _Source, split: str, x: np.ndarray[Any, Any], starts: np.ndarray[Any, Any], schema: pa.Schema
+) -> pa.Table:
+    n = len(x)
+    columns = [
+        pa.array([f"{source.dataset}:{source.source_id}:{start:06d}" for start in starts]),
+        *(pa.array([value] * n) for value in (source.dataset, source.source_id, source.subject, source.label)),
+        pa.array(starts, pa.int32()),
+        pa.array([split] * n),
+        pa.FixedShapeTensorArray.from_numpy_ndarray(x),
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _counted(notes: Sequence[str]) -> Counter[str]:
+    """`lost_decimal_point: 123 rows` -> 123 of `lost_decimal_point`; other notes count once."""
+    counts: Counter[str] = Counter()
+    for note in notes:
+        name, _, rest = note.partition(":")
+        words = rest.split()
+        counts[name] += int(words[0]) if words and words[0].isdigit() else 1
+    return counts
+
+
+def _table(windows: Sequence[Row]) -> dict[str, dict[str, dict[str, int]]]:
+    """dataset -> split -> label -> windows."""
+    table: dict[str, dict[str, dict[str, int]]] = {}
+    for w in sorted(windows, key=lambda w: (w["dataset"], w["split"], w["label"])):
+        by_label = table.setdefault(w["dataset"], {}).setdefault(w["split"], {})
+        by_label[w["label"]] = by_label.get(w["label"], 0) + w["n"]
+    return table
+
+
+def _subjects(windows: Sequence[Row]) -> dict[str, dict[str, int]]:
+    """dataset -> split -> number of subjects (clips, where there are none)."""
+    names: dict[str, dict[str, set[str]]] = {}
+    for w in windows:
+        names.setdefault(w["dataset"], {}).setdefault(w["split"], set()).add(w["subject"])
+    return {dataset: {split: len(s) for split, s in sorted(by.items())} for dataset, by in sorted(names.items())}
+
+
+def _files_hash(trials: Sequence[TrialFile]) -> str:
+    return content_hash((trial.trial, file_sha256(trial.path)) for trial in trials)
+
+
+def _below(path: str, root: Path) -> str:
+    try:
+        return Path(path).resolve().relative_to(root.resolve()).as_posix()
+    except ValueError:
+        return path

@@ -1,0 +1,1 @@
+"""Training loops: pre-training on virtual windows, fine-tuning on real ones."""

@@ -1,0 +1,107 @@
+"""Domain randomisation on a batch: what differs from wearer to wearer, drawn anew for every window.
+
+Legend: B batch, L frames, C channels, S sensors.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from pydantic import NonNegativeFloat
+from torch import Tensor
+
+from vimu.runtime.config import Section
+
+
+class AugmentSettings(Section):
+    """How far training windows are varied; 0 leaves a kind out."""
+
+    misalignment_deg: NonNegativeFloat = 20.0
+    """Greatest turn of a sensor about a random axis: straps and pockets. Source: WIMUSim's range of +-20 degrees."""
+    heading: bool = False
+    """Turn the whole body about the vertical by any angle (world-frame features only): nobody's heading is special."""
+    scale: NonNegativeFloat = 0.1
+    """Greatest relative change of each sensor's amplitude: gain errors and vigour."""
+    noise: NonNegativeFloat = 0.0
+    """White noise, in standard deviations of a channel over the batch."""
+
+    @property
+    def none(self) -> bool:
+        """Whether nothing is varied."""
+        return not (self.misalignment_deg or self.heading or self.scale or self.noise)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each sensor's vectors and rotation matrices stand among the channels."""
+
+    world: bool
+    """Vectors are in the world frame; `ori` turns with the sensor."""
+    vectors: Int[Tensor, "S V 3"]
+    """Channels of each sensor's vectors (acc, gyr)."""
+    rotations: Int[Tensor, "S 9"] | None
+    """Channels of each sensor's orientation, row by row."""
+
+
+def layout_of(channels: Sequence[str]) -> Layout:
+    """Read the layout from channel names such as `head.acc.x`, `head.ori.zy`."""
+    index = {name: i for i, name in enumerate(channels)}
+    sensors = list(dict.fromkeys(name.split(".")[0] for name in channels))
+    kinds = list(dict.fromkeys(name.split(".")[1] for name in channels))
+    vectors = [[[index[f"{s}.{k}.{a}"] for a in "xyz"] for k in kinds if k != "ori"] for s in sensors]
+    rotations = [[index[f"{s}.ori.{a}{b}"] for a in "xyz" for b in "xyz"] for s in sensors] if "ori" in kinds else None
+    return Layout(
+        world="ori" in kinds,
+        vectors=torch.tensor(vectors),
+        rotations=None if rotations is None else torch.tensor(rotations),
+    )
+
+
+def augment(
+    x: Float[Tensor, "B L C"], layout: Layout, settings: AugmentSettings, generator: torch.Generator
+) -> Float[Tensor, "B L C"]:
+    """Windows as other wearers might have given them.
+
+    A sensor turned by M in its own axes reads M^T v for its vectors and R M for its orientation; world-frame
+    acceleration does not change. A heading H turns world vectors to H v and orientations to H R.
+    """
+    batch, frames = x.shape[0], x.shape[1]
+    n_sensors = len(layout.vectors)
+    out = x.clone()
+    vectors = x[:, :, layout.vectors]  # B L S V 3
+    rotations = None if layout.rotations is None else x[:, :, layout.rotations].view(batch, frames, n_sensors, 3, 3)
+    if settings.misalignment_deg:
+        turn = random_turns(batch * n_sensors, math.radians(settings.misalignment_deg), generator)
+        turn = turn.view(batch, n_sensors, 3, 3)
+        if rotations is None:
+            vectors = torch.einsum("blsvi,bsij->blsvj", vectors, turn)
+        else:
+            rotations = torch.einsum("blsij,bsjk->blsik", rotations, turn)
+    if settings.heading and rotations is not None:
+        angle = torch.rand(batch, generator=generator) * 2 * math.pi
+        cos, sin, zero, one = angle.cos(), angle.sin(), torch.zeros(batch), torch.ones(batch)
+        heading = torch.stack([cos, zero, sin, zero, one, zero, -sin, zero, cos], dim=1).view(batch, 3, 3)
+        vectors = torch.einsum("bij,blsvj->blsvi", heading, vectors)
+        rotations = torch.einsum("bij,blsjk->blsik", heading, rotations)
+    if settings.scale:
+        gain = 1 + settings.scale * (2 * torch.rand(batch, n_sensors, generator=generator) - 1)
+        vectors = vectors * gain[:, None, :, None, None]
+    out[:, :, layout.vectors.flatten()] = vectors.reshape(batch, frames, -1)
+    if layout.rotations is not None and rotations is not None:
+        out[:, :, layout.rotations.flatten()] = rotations.reshape(batch, frames, -1)
+    if settings.noise:
+        spread = x.std(dim=(0, 1), keepdim=True)
+        out = out + settings.noise * spread * torch.randn(x.shape, generator=generator)
+    return out
+
+
+def random_turns(n: int, greatest_rad: float, generator: torch.Generator) -> Float[Tensor, "n 3 3"]:
+    """Rotation matrices about random axes, by angles uniform up to `greatest_rad`."""
+    axis = torch.nn.functional.normalize(torch.randn(n, 3, generator=generator), dim=1)
+    angle = torch.rand(n, generator=generator) * greatest_rad
+    skew = torch.zeros(n, 3, 3)
+    skew[:, [2, 0, 1], [1, 2, 0]] = axis
+    skew = skew - skew.transpose(1, 2)
+    return torch.matrix_exp(skew * angle[:, None, None])

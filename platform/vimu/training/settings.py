@@ -1,0 +1,71 @@
+"""What pre-training and fine-tuning can be told."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
+
+from vimu.models.penalty_cnn import CnnSettings
+from vimu.runtime.config import Section
+from vimu.training.augment import AugmentSettings
+from vimu.training.batches import GROUP
+
+
+class PretrainSettings(Section):
+    """Pre-training on virtual windows; training from scratch on real ones uses the same optimiser settings."""
+
+    model: CnnSettings = CnnSettings()
+    n_workers: PositiveInt = 2
+    """Ray Train workers, each on its shard of the windows; must divide 8."""
+    epochs: PositiveInt = 30
+    batch_size: PositiveInt = 128
+    """Windows a step over all workers; a multiple of 8."""
+    lr: PositiveFloat = 1e-3
+    """Peak learning rate of AdamW; a cosine brings it down to nothing."""
+    weight_decay: NonNegativeFloat = 1e-2
+    penalty_weight: NonNegativeFloat = 0.5
+    """lambda: cross-entropy + lambda * mean squared reconstruction error. 0 is the plain CNN."""
+    noise_std: NonNegativeFloat = 0.3
+    """Noise on the decoder's input, in standard deviations of a channel."""
+    patience_epochs: PositiveInt = 8
+    """Stop when validation macro-F1 has not risen for so many epochs."""
+    augment: AugmentSettings = AugmentSettings()
+    checkpoint_every_epochs: PositiveInt = 5
+    """Ray Train keeps a checkpoint so often; a killed run goes on from the last."""
+    seed: int = 0
+
+    @field_validator("n_workers")
+    @classmethod
+    def _divides(cls, n_workers: int) -> int:
+        if GROUP % n_workers:
+            raise ValueError(f"must divide {GROUP}, so that any of these numbers of workers sees the same batches")
+        return n_workers
+
+    @field_validator("batch_size")
+    @classmethod
+    def _multiple(cls, batch_size: int) -> int:
+        if batch_size % GROUP:
+            raise ValueError(f"must be a multiple of {GROUP}")
+        return batch_size
+
+
+class FinetuneSettings(Section):
+    """Fine-tuning on the real training split."""
+
+    schedule: Literal["head", "all"] = "head"
+    """`head` freezes the convolutions and optimises the fully-connected layers, as the seed paper does; `all` trains
+    everything, the convolutions at a tenth of the rate."""
+    epochs: PositiveInt = 20
+    """The seed paper finds 20 enough."""
+    batch_size: PositiveInt = 64
+    lr: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 1e-2
+    augment: AugmentSettings = AugmentSettings()
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1, 2)
+    """One model a seed and start; tables give the mean."""
+
+    @field_validator("batch_size")
+    @classmethod
+    def _multiple(cls, batch_size: int) -> int:
+        if batch_size % GROUP:
+            raise ValueError(f"must be a multiple of {GROUP}")
+        return batch_size

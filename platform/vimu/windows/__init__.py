@@ -1,0 +1,1 @@
+"""Clips and recordings -> training windows of equal length, with subjects kept apart."""

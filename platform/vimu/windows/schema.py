@@ -1,0 +1,144 @@
+"""The windows table: one Parquet row a window, and reading it back as arrays or as a torch Dataset."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Float, Int
+
+from vimu.runtime.errors import UserError, listed
+from vimu.runtime.publish import open_published
+from vimu.windows.features import FEATURE_SETS, channel_names
+from vimu.windows.settings import WindowSettings
+
+if TYPE_CHECKING:
+    from torch.utils.data import Dataset
+
+SCHEMA_VERSION = 1
+
+
+def window_schema(settings: WindowSettings, sensors: Sequence[str]) -> pa.Schema:
+    """Columns of the windows table; its metadata says what a frame holds."""
+    channels = channel_names(settings.feature_set, sensors)
+    spec = FEATURE_SETS[settings.feature_set]
+    return pa.schema(
+        [
+            pa.field("window_id", pa.string(), nullable=False),
+            pa.field("dataset", pa.string(), nullable=False),
+            pa.field("source_id", pa.string(), nullable=False),
+            pa.field("subject", pa.string(), nullable=False),
+            pa.field("label", pa.string(), nullable=False),
+            pa.field("start_frame", pa.int32(), nullable=False),
+            pa.field("split", pa.string(), nullable=False),
+            pa.field("x", pa.fixed_shape_tensor(pa.float32(), (settings.length_frames, len(channels))), nullable=False),
+        ],
+        metadata={
+            "schema": "vimu.windows",
+            "schema_version": str(SCHEMA_VERSION),
+            "rate_hz": repr(settings.rate_hz),
+            "feature_set": settings.feature_set,
+            "channels": ",".join(channels),
+            "frame": spec.frame,
+            "gravity": spec.gravity,
+        },
+    )
+
+
+@dataclass(frozen=True)
+class WindowSet:
+    """Windows in memory."""
+
+    x: Float[np.ndarray, "windows length channels"]
+    label: np.ndarray[Any, np.dtype[np.str_]]
+    subject: np.ndarray[Any, np.dtype[np.str_]]
+    """Subject; the clip where the archive names none."""
+    split: np.ndarray[Any, np.dtype[np.str_]]
+    dataset: np.ndarray[Any, np.dtype[np.str_]]
+    window_id: np.ndarray[Any, np.dtype[np.str_]]
+    channels: tuple[str, ...]
+    rate_hz: float
+    feature_set: str
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Labels that occur, sorted."""
+        return tuple(sorted(set(self.label.tolist())))
+
+    def where(
+        self, *, dataset: str | Sequence[str] | None = None, split: str | Sequence[str] | None = None
+    ) -> "WindowSet":
+        """Those windows of one or several datasets and splits."""
+        keep = np.ones(len(self), dtype=bool)
+        for column, wanted in ((self.dataset, dataset), (self.split, split)):
+            if wanted is not None:
+                keep &= np.isin(column, [wanted] if isinstance(wanted, str) else list(wanted))
+        return self.take(np.flatnonzero(keep))
+
+    def take(self, index: Int[np.ndarray, " chosen"]) -> "WindowSet":
+        """The windows at `index`, in that order."""
+        return WindowSet(
+            self.x[index], self.label[index], self.subject[index], self.split[index], self.dataset[index],
+            self.window_id[index], self.channels, self.rate_hz, self.feature_set,
+        )  # fmt: skip
+
+    def targets(self, classes: Sequence[str]) -> Int[np.ndarray, " windows"]:
+        """Index of each window's label in `classes`."""
+        index = {name: i for i, name in enumerate(classes)}
+        unknown = set(self.label.tolist()) - set(index)
+        if unknown:
+            raise UserError(f"labels must be among {listed(classes, 20)}, but {listed(unknown)} occur.")
+        return np.array([index[name] for name in self.label.tolist()], dtype=np.int64)
+
+    def torch_dataset(self, classes: Sequence[str] | None = None) -> "Dataset[Any]":
+        """A torch Dataset of (x (L, C) float32, class index)."""
+        import torch
+        from torch.utils.data import TensorDataset
+
+        return TensorDataset(torch.from_numpy(self.x), torch.from_numpy(self.targets(classes or self.classes)))
+
+
+def read_windows(files: Sequence[Path]) -> WindowSet:
+    """Windows of Parquet files of `window_schema`, ordered by id whatever order they were written in."""
+    table = pa.concat_tables([pq.read_table(path) for path in files])
+    table = table.sort_by("window_id")
+    meta = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    x = table.column("x").combine_chunks()
+    array = x.chunk(0) if isinstance(x, pa.ChunkedArray) else x
+    column = {name: np.array(table.column(name).to_pylist(), dtype=np.str_) for name in COLUMNS}
+    return WindowSet(
+        x=np.array(array.to_numpy_ndarray()),
+        label=column["label"],
+        subject=column["subject"],
+        split=column["split"],
+        dataset=column["dataset"],
+        window_id=column["window_id"],
+        channels=tuple(meta["channels"].split(",")),
+        rate_hz=float(meta["rate_hz"]),
+        feature_set=meta["feature_set"],
+    )
+
+
+COLUMNS = ("label", "subject", "split", "dataset", "window_id")
+
+
+def load_windows(run: Path | str) -> WindowSet:
+    """The windows of a run: `vimu.load_windows("runs/demo")`.
+
+    Args:
+        run: a run folder, or its `prepare` folder.
+
+    Raises:
+        UserError: nothing is published there, or it is damaged.
+    """
+    folder = Path(run)
+    if (folder / "prepare").is_dir():
+        folder = folder / "prepare"
+    published = open_published(folder, made_by="python jobs/prepare.py --config ...")
+    return read_windows(published.files("windows/"))

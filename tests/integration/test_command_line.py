@@ -1,0 +1,86 @@
+"""Jobs as a person runs them: from the repository's root, exit 0, 2 or 1, and the stdlib's `platform` intact."""
+
+import subprocess
+import sys
+
+import pytest
+from ruamel.yaml import YAML
+
+JOBS = ("synthesize", "prepare", "pretrain", "tune", "finetune", "evaluate", "pipeline")
+
+
+def run(repo, *arguments):
+    return subprocess.run([sys.executable, *arguments], cwd=repo, capture_output=True, text=True, timeout=120)
+
+
+def test_platform_is_the_standard_librarys_in_the_repository_root(repo):
+    out = run(repo, "-c", "import platform, vimu; print(platform.system(), platform.__file__)")
+    assert out.returncode == 0, out.stderr
+    assert "Linux" in out.stdout
+    assert "/work" not in out.stdout.replace(str(repo), "/work") or "platform.py" in out.stdout
+    assert not (repo / "platform" / "__init__.py").exists()
+
+
+@pytest.mark.ray
+def test_platform_is_the_standard_librarys_in_a_worker(local_ray):
+    import ray
+
+    @ray.remote
+    def look():
+        import platform
+
+        return platform.system(), platform.__file__
+
+    system, where = ray.get(look.remote())
+    assert system == "Linux"
+    assert where.endswith("platform.py")
+
+
+def test_a_dry_run_from_the_root_shows_the_plan_and_writes_nothing(repo, small_data, demo_body, tmp_path):
+    """A job run from the repository's root, which holds a folder `platform`."""
+    inputs = f"[{{archive: amass, root: {small_data / 'amass'}, body: {demo_body}}}]"
+    out = run(
+        repo, "jobs/synthesize.py", "--config", "configs/demo.yaml", "--set", f"synthesize.inputs={inputs}", "--set",
+        f"runs_dir={tmp_path}", "--dry-run",
+    )  # fmt: skip
+    assert out.returncode == 0, out.stderr
+    assert "remove_combat" in out.stderr
+    assert "walking" in out.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dump_config_is_a_configuration(repo, tmp_path):
+    out = run(repo, "jobs/pipeline.py", "--config", "configs/open.yaml", "--set", "pretrain.epochs=7", "--dump-config")
+    assert out.returncode == 0, out.stderr
+    assert YAML(typ="safe").load(out.stdout)["pretrain"]["epochs"] == 7
+    (tmp_path / "again.yaml").write_text(out.stdout)
+    again = run(repo, "jobs/pipeline.py", "--config", str(tmp_path / "again.yaml"), "--dump-config")
+    assert again.stdout == out.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--config", "nope.yaml"], "`nope.yaml` does not exist"),
+        (["--config", "configs/demo.yaml", "--set", "synthesize.rate_hz=-1"], "`synthesize.rate_hz`"),
+        (
+            ["--config", "configs/demo.yaml", "--set", "runs_dir=/nowhere"],
+            "Run first: python jobs/synthesize.py",
+        ),
+        ([], "--config"),
+        (["--confg", "x"], "--confg"),
+    ],
+)
+def test_what_a_person_gives_wrong_is_exit_2_without_a_traceback(repo, arguments, says):
+    out = run(repo, "jobs/prepare.py", *arguments)
+    assert out.returncode == 2
+    assert says in " ".join(out.stderr.split())
+    assert "Traceback" not in out.stderr
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_every_job_has_help(repo, job):
+    out = run(repo, f"jobs/{job}.py", "--help")
+    assert out.returncode == 0, out.stderr
+    for option in ("--config", "--set", "--dry-run", "--dump-config"):
+        assert option in out.stdout

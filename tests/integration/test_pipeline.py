@@ -1,0 +1,149 @@
+"""The whole way on generated data: windows, Ray Train, Tune, fine-tuning, evaluation."""
+
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import vimu
+from vimu.runtime.publish import open_published
+from vimu.stages import evaluate, finetune, prepare, pretrain, tune
+from vimu.stages.pipeline import run_pipeline, stages
+from vimu.training.checkpoint import load_model
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+
+def published(config, stage):
+    return open_published(config.run_dir / stage, made_by="-")
+
+
+def test_every_stage_is_published_with_its_provenance(small_run):
+    for stage in stages(small_run):
+        manifest = published(small_run, stage.name).manifest
+        assert manifest["stage"] == stage.name
+        assert manifest["packages"]["ray"]
+        assert "no distribution" in manifest["licences"]["amass"]
+        assert manifest["content_hash"]
+
+
+def test_the_pipeline_again_does_nothing(small_run, capfd):
+    run_pipeline(small_run, "small.yaml", dry_run=False)
+    said = capfd.readouterr().err
+    assert said.count("already published, nothing to do") == 6
+    assert "report:" in said
+
+
+def test_planned_windows_are_the_windows(small_run):
+    plan, done = prepare.plan(small_run), published(small_run, "prepare")
+    windows = vimu.load_windows(small_run.run_dir)
+    assert plan.counts["virtual_windows"] == len(windows.where(dataset="amass"))
+    assert len(windows) == done.manifest["counts"]["windows"]
+    assert windows.x.shape[1:] == (60, 36)
+    assert np.isfinite(windows.x).all()
+    assert len(set(windows.window_id.tolist())) == len(windows)
+
+
+def test_windows_do_not_mix_subjects_over_splits(small_run):
+    windows = vimu.load_windows(small_run.run_dir)
+    splits = {}
+    for dataset, subject, split in zip(windows.dataset, windows.subject, windows.split, strict=True):
+        assert splits.setdefault((dataset, subject), split) == split
+    assert splits[("dip", "s_04")] == "test"
+    assert splits[("dip", "s_03")] == "val"
+
+
+def test_ranks_fed_different_data_end_with_equal_weights(small_run):
+    ranks = published(small_run, "pretrain").details["ranks"]
+    assert len(ranks) == 2
+    assert ranks[0]["weights_sha256"] == ranks[1]["weights_sha256"]
+    assert ranks[0]["windows_sha256"] != ranks[1]["windows_sha256"]
+    assert ranks[0]["n_windows"] == ranks[1]["n_windows"]
+
+
+def test_the_winners_settings_feed_the_final_run(small_run):
+    winner = published(small_run, "tune").details["winner"]
+    trials = json.loads((small_run.run_dir / "tune" / "trials.json").read_text())
+    assert len(trials) == 2
+    assert winner["pretrain"]["penalty_weight"] in [t["params"]["penalty_weight"] for t in trials]
+    for stage, module in (("pretrain", pretrain), ("finetune", finetune)):
+        used = published(small_run, stage).manifest["identity"]["settings"]
+        assert used | winner[stage] == used
+        assert module.plan(small_run).identity["inputs"]["tune"] == published(small_run, "tune").content_hash
+
+
+def test_tuning_never_sees_the_test_subjects(small_run, monkeypatch):
+    """The windows that trials get hold no test window: look at what the stage hands to Ray Tune."""
+    from ray import tune as ray_tune
+
+    handed = {}
+
+    class StopHere(Exception):
+        pass
+
+    def capture(function, **arrays):
+        handed.update(arrays)
+        raise StopHere
+
+    monkeypatch.setattr(ray_tune, "with_parameters", capture)
+    with pytest.raises(StopHere):
+        tune.build(small_run, tune.plan(small_run), small_run.run_dir / "not-there")
+    for name in ("virtual", "real"):
+        assert set(handed[name].split.tolist()) == {"train", "val"}
+    assert "s_04" not in handed["real"].subject.tolist()
+
+
+def test_metrics_have_what_the_contract_says(small_run):
+    metrics = json.loads((small_run.run_dir / "evaluate" / "metrics.json").read_text())
+    rows = {(r["dataset"], r["experiment"], r["method"]): r for r in metrics["results"]}
+    assert set(rows) == {
+        ("amass", "virtual", "penalty_cnn"), ("amass", "virtual", "random_forest"),
+        ("dip", "no_finetuning", "penalty_cnn"), ("dip", "scratch", "penalty_cnn"),
+        ("dip", "scratch", "random_forest"), ("dip", "finetuned", "penalty_cnn"),
+    }  # fmt: skip
+    windows = vimu.load_windows(small_run.run_dir).where(dataset="dip", split="test")
+    for (dataset, _, _), row in rows.items():
+        assert row["synthetic"] is True
+        assert 0 <= row["macro_f1_ci95"][0] <= row["macro_f1_ci95"][1] <= 1
+        assert 0 <= row["accuracy"] <= 1
+        counts = np.array(row["confusion"])
+        assert counts.sum() == row["n_windows"] * len(row["seeds"])
+        assert np.trace(counts) / counts.sum() == pytest.approx(row["accuracy"])
+        for name, of_class in row["per_class"].items():
+            if dataset == "dip":
+                assert of_class["n_windows"] == int((windows.label == name).sum())
+    tuned = rows[("dip", "finetuned", "penalty_cnn")]
+    assert tuned["gain_over_scratch"] == pytest.approx(
+        tuned["macro_f1"] - rows[("dip", "scratch", "penalty_cnn")]["macro_f1"]
+    )
+    assert len(tuned["gain_ci95"]) == 2
+
+
+def test_predictions_are_those_of_the_published_models(small_run):
+    table = pq.read_table(small_run.run_dir / "evaluate" / "predictions.parquet").to_pandas()
+    model, card = load_model(small_run.run_dir / "finetune" / "models" / "finetuned-1.pt")
+    windows = vimu.load_windows(small_run.run_dir).where(dataset="dip", split="test")
+    from vimu.training.loop import predict
+
+    wanted = dict(zip(windows.window_id, np.array(card.classes)[predict(model, windows.x).argmax(axis=1)], strict=True))
+    rows = table[(table.experiment == "finetuned") & (table.seed == 1)]
+    assert dict(zip(rows.window_id, rows.predicted, strict=True)) == wanted
+    assert card.trained_on == "dip (synthetic)"
+
+
+def test_the_report_is_one_file_that_says_synthetic(small_run):
+    page = (small_run.run_dir / "evaluate" / "report.html").read_text()
+    assert "<strong>Synthetic data.</strong>" in page
+    assert "no_finetuning" in page
+    assert "AMASS licence" in page
+    assert page.count("<svg") == 6
+    for outside in ("src=", "@import", "<script", "<link"):
+        assert outside not in page
+
+
+def test_evaluation_again_from_the_same_models_gives_the_same_hash(small_run, tmp_path):
+    folder = tmp_path / "staging"
+    folder.mkdir()
+    outcome = evaluate.build(small_run, evaluate.plan(small_run), folder)
+    assert outcome.content_hash == published(small_run, "evaluate").content_hash

@@ -1,0 +1,159 @@
+"""Synthesis on Ray Data: nothing lost, nothing twice, the plan is what happens."""
+
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from ruamel.yaml import YAML
+
+import vimu
+from vimu.clips.schema import clips_from
+from vimu.runtime.errors import UserError
+from vimu.runtime.publish import open_published
+from vimu.stages import synthesize
+
+pytestmark = pytest.mark.ray
+
+
+def clips_table(config):
+    published = open_published(config.run_dir / "synthesize", made_by="-")
+    return pq.read_table(published.files("clips/")[0].parent), published
+
+
+def rejections(config):
+    return pq.read_table(config.run_dir / "synthesize" / "rejections.parquet").to_pylist()
+
+
+def test_rows_in_are_rows_out_and_rejections(small_run, small_data):
+    table, published = clips_table(small_run)
+    files = [p for p in (small_data / "amass").rglob("*.npz") if p.name != "shape.npz"]
+    left_out = rejections(small_run)
+    assert len(files) == published.manifest["counts"]["files_in"] == len(table) + len(left_out)
+    assert len(set(table.column("clip_id").to_pylist())) == len(table)
+    assert {row["reason"] for row in left_out} == {"removed_by_rule", "unreadable", "non_finite"}
+    assert all(row["path"] and row["detail"] for row in left_out)
+    assert {row["detail"] for row in left_out if row["reason"] == "removed_by_rule"} == {"remove_combat"}
+
+
+def test_the_plan_is_what_happens(small_run):
+    plan = synthesize.plan(small_run)
+    table, published = clips_table(small_run)
+    failed = [row for row in rejections(small_run) if row["reason"] not in {"removed_by_rule", "no_label"}]
+    assert plan.counts["files_in"] == published.manifest["counts"]["files_in"]
+    assert plan.counts["files_to_read"] == len(table) + len(failed)
+    assert plan.counts["tasks"] == len(published.files("clips/"))
+
+
+def test_the_work_is_done_in_rays_workers(small_run):
+    pids = set(clips_table(small_run)[0].column("worker_pid").to_pylist())
+    assert pids
+    assert os.getpid() not in pids
+
+
+def test_a_clip_is_what_the_library_call_gives(small_run, small_data, demo_body):
+    """Serial equals parallel, bit for bit."""
+    clips = clips_from(clips_table(small_run)[0])
+    for clip in clips[:: max(1, len(clips) // 5)]:
+        alone = vimu.synthesize(
+            small_data / "amass" / f"{clip.sequence}.npz", body=demo_body,
+            placements=["left_wrist", "right_thigh", "head"], rate_hz=60,
+        )  # fmt: skip
+        for name in ("acc", "gyr", "ori"):
+            np.testing.assert_array_equal(getattr(clip.recording, name), getattr(alone, name))
+
+
+def test_plain_pyarrow_reads_the_clips(small_run):
+    row = clips_table(small_run)[0].slice(0, 1).to_pylist()[0]
+    assert len(row["acc"]) == len(row["gyr"]) == row["n_frames"] * 3 * 3
+    assert len(row["ori"]) == row["n_frames"] * 3 * 9
+
+
+def test_again_is_a_no_op_and_another_configuration_is_refused(small_run, small_config):
+    before = (small_run.run_dir / "synthesize" / "_SUCCESS").stat().st_mtime_ns
+    again = synthesize.STAGE.run(small_run, synthesize.plan(small_run), "small.yaml")
+    assert not again.fresh
+    assert (small_run.run_dir / "synthesize" / "_SUCCESS").stat().st_mtime_ns == before
+    settings = small_run.synthesize.model_dump(mode="json") | {"rate_hz": 50}
+    other = small_config(small_run.runs_dir, synthesize=settings)
+    with pytest.raises(UserError, match=r"`settings\.rate_hz` was 60\.0, but is 50\.0"):
+        synthesize.STAGE.run(other, synthesize.plan(other), "small.yaml")
+
+
+def test_the_same_take_twice_is_kept_once(small_data, small_config, demo_body, tmp_path, local_ray):
+    source = sorted((small_data / "amass").rglob("walk*_poses.npz"))[0]
+    for name in ("a/one", "b/two"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        shutil.copy(source, tmp_path / "in" / name / "walk_poses.npz")
+    inputs = [{"archive": "amass", "root": str(tmp_path / "in"), "body": str(demo_body)}]
+    config = small_config(tmp_path, synthesize={"inputs": inputs})
+    published = synthesize.STAGE.run(config, synthesize.plan(config), "-")
+    assert published.manifest["counts"] | {"frames": 0} == {"files_in": 2, "clips": 1, "rejections": 1, "frames": 0}
+    [row] = rejections(config)
+    assert (row["reason"], row["path"]) == ("duplicate", "b/two/walk_poses")
+    assert len(clips_table(config)[0]) == 1
+
+
+@pytest.mark.slow
+def test_a_killed_driver_goes_on_where_it_was(small_run, small_config, repo, tmp_path, local_ray):
+    """SIGKILL as soon as some tasks are done: the rerun repeats none of them and ends with the same hash."""
+    config = small_config(tmp_path / "runs")
+    path = tmp_path / "run.yaml"
+    with path.open("w") as stream:
+        YAML().dump(json.loads(config.model_dump_json()), stream)
+    marks = config.runs_dir / "small" / ".synthesize.staging" / ".tasks"
+    driver = subprocess.Popen(
+        [sys.executable, "jobs/synthesize.py", "--config", str(path), "--set", "ray.num_cpus=1"], cwd=repo,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not list(marks.glob("*.json")):
+        assert driver.poll() is None, "the job ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait(30)
+    # its workers die with their Ray; until then they may finish a task
+    done = _when_still(marks)
+    plan = synthesize.plan(config)
+    assert 0 < len(done) < plan.counts["tasks"], "nothing was left to do: the kill came too late"
+    assert not (config.run_dir / "synthesize").exists()
+    shards = config.run_dir / ".synthesize.staging" / "clips"
+    before = {p.name: p.stat().st_mtime_ns for p in shards.glob("*.parquet") if p.stem in done}
+    plan = dataclasses.replace(plan)
+    published = synthesize.STAGE.run(config, plan, "-")
+    after = {p.name: p.stat().st_mtime_ns for p in published.files("clips/")}
+    assert {name: after[name] for name in before} == before
+    assert published.content_hash == open_published(small_run.run_dir / "synthesize", made_by="-").content_hash
+    assert sorted(p.name for p in published.folder.rglob(".*")) == []
+
+
+def _when_still(marks: Path) -> set[str]:
+    seen, since = None, time.monotonic()
+    while time.monotonic() - since < 3:
+        now = {p.stem for p in marks.glob("*.json")}
+        if now != seen:
+            seen, since = now, time.monotonic()
+        time.sleep(0.1)
+    return seen or set()
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "link"])
+def test_an_archive_that_is_not_there_says_what_was_searched(small_config, small_data, demo_body, tmp_path, kind):
+    root = tmp_path / "in"
+    if kind != "missing":
+        root.mkdir()
+    if kind == "link":
+        (root / "walk_poses.npz").symlink_to(next((small_data / "amass").rglob("walk*_poses.npz")))
+    inputs = [{"archive": "amass", "root": str(root), "body": str(demo_body)}]
+    says = {"missing": "must be a folder", "empty": r"must hold `\*\*/\*\.npz`", "link": "but is a link to"}[kind]
+    with pytest.raises(UserError, match=says):
+        synthesize.plan(small_config(tmp_path, synthesize={"inputs": inputs}))

@@ -1,0 +1,43 @@
+"""Metrics with known answers; intervals over subjects."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vimu.metrics import confusion_by_subject, macro_f1_of, per_class, scores, subject_bootstrap
+
+
+@given(seed=st.integers(0, 200), n_classes=st.integers(2, 6))
+def test_macro_f1_of_a_confusion_matrix_is_that_of_its_windows(seed, n_classes):
+    rng = np.random.default_rng(seed)
+    truth, said = rng.integers(n_classes, size=(2, 60))
+    counts = confusion_by_subject(truth, said, [f"s{i % 4}" for i in range(60)], n_classes)
+    assert counts.sum() == 60
+    assert float(macro_f1_of(counts.sum(axis=0))) == pytest.approx(scores(truth, said)["macro_f1"])
+
+
+def test_a_known_case():
+    got = scores(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]))
+    assert got["accuracy"] == 0.75
+    assert got["macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
+
+
+def test_a_class_without_test_windows_has_no_f1():
+    table = per_class(np.array([0, 0]), np.array([0, 1]), ["walk", "run"])
+    assert table["run"] == {"precision": None, "recall": None, "f1": None, "n_windows": 0.0}
+
+
+def test_the_interval_is_of_subjects_and_not_of_windows():
+    """Two kinds of subjects, all right or all wrong: a thousand windows each do not narrow the interval."""
+    truth = np.zeros(8000, int)
+    said = np.repeat([0, 1] * 4, 1000)
+    counts = confusion_by_subject(truth, said, np.repeat([f"s{i}" for i in range(8)], 1000), 2)
+
+    def accuracy(sums):
+        return np.trace(sums, axis1=1, axis2=2) / sums.sum(axis=(1, 2))
+
+    low, high = subject_bootstrap(counts, accuracy)
+    assert low < 0.25
+    assert high > 0.75
+    assert subject_bootstrap(counts, accuracy) == (low, high)

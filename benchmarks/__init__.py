@@ -1,0 +1,1 @@
+"""Side-by-side measurements: each a command that prints a table and writes JSON. Ratios of one run, never absolute times."""

@@ -1,7 +1,7 @@
 """Synthesis against what the field does: `python -m benchmarks.synthesis --json FILE`.
 
-Measured in one run, one thread, on generated AMASS files (120 Hz, SMPL+H, stored members): frames a CPU second of the full
-smplx mesh, of the body at three sensors, and of the whole way from a file to float32 signals.
+Measured in one run, one thread, on generated AMASS files (120 Hz, SMPL+H, stored members): frames a CPU second of the
+full smplx mesh, of the body at three sensors, and of the whole way from a file to float32 signals.
 """
 
 import argparse

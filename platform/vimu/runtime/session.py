@@ -31,6 +31,7 @@ def ray_session(settings: RaySettings) -> Iterator[None]:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # Tune's tables; the tune job says what a trial gave
     os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")  # a page a run otherwise; failures raise anyway
     import ray  # here, after the environment is set: Ray reads it on import
 

@@ -72,11 +72,13 @@ class TuneSettings(Section):
     """Range of lambda, logarithmic."""
     lr: tuple[PositiveFloat, PositiveFloat] = (3e-4, 3e-3)
     """Range of the fine-tuning rate, logarithmic."""
+    encoder_lr_share: tuple[PositiveFloat, PositiveFloat] = (0.05, 1.0)
+    """Range of the convolutions' share of that rate, logarithmic; plays a part under schedule `all`."""
     seed: int = 0
 
     @model_validator(mode="after")
     def _ranges(self) -> "TuneSettings":
-        for name in ("penalty_weight", "lr"):
+        for name in ("penalty_weight", "lr", "encoder_lr_share"):
             low, high = getattr(self, name)
             if low >= high:
                 raise ValueError(f"`{name}` must be [low, high] with low < high")

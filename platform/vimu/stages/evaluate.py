@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from rich.progress import track
 
 from vimu.evaluation.report import render_report
 from vimu.evaluation.results import Experiment, gain, result
 from vimu.models.forest import forest_probabilities
+from vimu.runtime.console import console
 from vimu.runtime.publish import Outcome, Published, content_hash, write_atomically
 from vimu.runtime.session import ray_session
 from vimu.stages.config import Config
@@ -156,7 +158,8 @@ def _forests(work: Work, windows: WindowSet, classes: tuple[str, ...], n_trees: 
     futures = [
         task.remote(train_x, train_y, test_x, n_classes=len(classes), seed=seed, n_trees=n_trees) for seed in seeds
     ]
-    return dict(zip(seeds, ray.get(futures), strict=True))
+    done = [ray.get(future) for future in track(futures, "  forests", console=console)]
+    return dict(zip(seeds, done, strict=True))
 
 
 def _model_probabilities(path: Path, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -5,6 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.progress import track
+
+from vimu.runtime.console import console
 from vimu.runtime.errors import UserError
 from vimu.runtime.publish import Outcome, Published, content_hash, write_atomically
 from vimu.runtime.session import ray_session
@@ -74,15 +77,14 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
         task = ray.remote(num_cpus=1, max_retries=3)(train_one)
         pretrained = str(work.pretrained.folder.resolve() / "model.pt")
         settings, scratch = work.settings.model_dump(mode="json"), work.scratch.model_dump(mode="json")
-        ray.get(
-            [
-                task.remote(
-                    windows, start, seed, str(staging.resolve()), pretrained, work.classes, settings, scratch,
-                    real + suffix,
-                )
-                for start, seed in todo
-            ]
-        )  # fmt: skip
+        running = [
+            task.remote(
+                windows, start, seed, str(staging.resolve()), pretrained, work.classes, settings, scratch, real + suffix
+            )
+            for start, seed in todo
+        ]
+        for future in track(running, "  models", console=console):
+            ray.get(future)
     logs = {f"{s}-{n}": json.loads(_log_file(staging, s, n).read_text(encoding="utf-8")) for s, n in jobs}
     return Outcome(
         counts={"models": len(jobs), **{k: v for k, v in plan.counts.items() if k.endswith("_windows")}},

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vimu.runtime.console import console
 from vimu.runtime.errors import UserError
 from vimu.runtime.publish import Outcome, Published, content_hash, write_atomically
 from vimu.runtime.session import ray_session
@@ -22,6 +23,7 @@ from vimu.windows.schema import WindowSet, read_windows
 NAME = "tune"
 METRIC = "val_macro_f1"
 SCHEDULES = ("head", "all")
+FINETUNE_PARAMS = ("schedule", "lr", "encoder_lr_share")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
         from ray import tune
         from ray.tune.search.optuna import OptunaSearch
 
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+
         windows = read_windows(prepared.files("windows/"))
         details = prepared.details
         trainable = tune.with_parameters(
@@ -82,12 +86,15 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
                 "penalty_weight": tune.loguniform(*settings.penalty_weight),
                 "schedule": tune.choice(list(SCHEDULES)),
                 "lr": tune.loguniform(*settings.lr),
+                "encoder_lr_share": tune.loguniform(*settings.encoder_lr_share),
             },
             tune_config=tune.TuneConfig(
                 num_samples=settings.n_trials, max_concurrent_trials=settings.max_concurrent, metric=METRIC,
                 mode="max", search_alg=search, reuse_actors=True,
             ),
-            run_config=tune.RunConfig(name="study", storage_path=str(storage.resolve()), verbose=0),
+            run_config=tune.RunConfig(
+                name="study", storage_path=str(storage.resolve()), verbose=0, callbacks=[_announcer(settings.n_trials)]
+            ),
         )  # fmt: skip
         results = tuner.fit()
     trials: list[dict[str, Any]] = [
@@ -108,11 +115,28 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
         details={
             "winner": {
                 "pretrain": {"penalty_weight": params["penalty_weight"]},
-                "finetune": {"schedule": params["schedule"], "lr": params["lr"]},
+                "finetune": {name: params[name] for name in FINETUNE_PARAMS},
             },
             "best": best,
         },
     )
+
+
+def _announcer(n_trials: int) -> Any:
+    """A Ray Tune callback that says how each trial ended."""
+    from ray import tune
+
+    class Announcer(tune.Callback):  # type: ignore[misc]
+        ended = 0
+
+        def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ARG002
+            self.ended += 1
+            shown = "  ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in trial.config.items())
+            score = (trial.last_result or {}).get(METRIC)
+            outcome = "failed" if score is None else f"{METRIC} {score:.3f}"
+            console.print(f"  trial {self.ended}/{n_trials}  {outcome}  {shown}", markup=False)
+
+    return Announcer()
 
 
 def run_trial(
@@ -124,7 +148,7 @@ def run_trial(
     from vimu.training.fit import fit_from_scratch
 
     before = PretrainSettings.model_validate(pretrain | {"penalty_weight": params["penalty_weight"]})
-    after = FinetuneSettings.model_validate(finetune | {"schedule": params["schedule"], "lr": params["lr"]})
+    after = FinetuneSettings.model_validate(finetune | {name: params[name] for name in FINETUNE_PARAMS})
     first = fit_from_scratch(
         virtual.where(split="train"), virtual.where(split="val"), virtual.classes, before, trained_on="virtual"
     )

@@ -17,9 +17,6 @@ from vimu.training.loop import Objective, Shard, channel_statistics, class_weigh
 from vimu.training.settings import FinetuneSettings, PretrainSettings
 from vimu.windows.schema import WindowSet
 
-ENCODER_LR_SHARE = 0.1
-"""Rate of the convolutions under schedule `all`, relative to the head's."""
-
 
 @dataclass(frozen=True)
 class Epoch:
@@ -113,7 +110,7 @@ def finetune(
     model.encoder.requires_grad_(settings.schedule == "all")
     groups: list[dict[str, object]] = [{"params": list(trainable(model.classifier)), "lr": settings.lr}]
     if settings.schedule == "all":
-        groups.append({"params": list(trainable(model.encoder)), "lr": settings.lr * ENCODER_LR_SHARE})
+        groups.append({"params": list(trainable(model.encoder)), "lr": settings.lr * settings.encoder_lr_share})
     return _fit(
         objective, card, train, val, groups, epochs=settings.epochs, batch_size=settings.batch_size,
         weight_decay=settings.weight_decay, noise_std=None, seed=seed, patience=settings.epochs,

@@ -16,6 +16,7 @@ from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, Sc
 from ray.train.torch import TorchConfig, TorchTrainer
 
 from vimu.metrics import macro_f1_of
+from vimu.runtime.console import echo_lines
 from vimu.runtime.safe_load import load_torch
 from vimu.training.augment import layout_of
 from vimu.training.checkpoint import save_model, weights_sha256
@@ -41,6 +42,8 @@ def pretrain_on_ray(
     The folder holds `model.pt` (the best epoch) and `log.json`. Run again with the same `storage`, it goes on from the
     last whole checkpoint.
     """
+    storage.mkdir(parents=True, exist_ok=True)
+    progress = storage.resolve() / "progress.log"
     trainer = TorchTrainer(
         train_worker,
         train_loop_config={
@@ -49,6 +52,7 @@ def pretrain_on_ray(
             "classes": list(classes),
             "settings": settings.model_dump(mode="json"),
             "trained_on": trained_on,
+            "progress": str(progress),
         },
         scaling_config=ScalingConfig(num_workers=settings.n_workers, resources_per_worker={"CPU": 1}),
         torch_config=TorchConfig(backend="gloo"),
@@ -59,7 +63,8 @@ def pretrain_on_ray(
             checkpoint_config=CheckpointConfig(num_to_keep=2),
         ),
     )
-    result = trainer.fit()
+    with echo_lines(progress):
+        result = trainer.fit()
     if result.checkpoint is None:
         raise RuntimeError(f"pre-training ended without a checkpoint; see {storage}")
     return Path(result.checkpoint.path)
@@ -114,6 +119,11 @@ def train_worker(config: dict[str, Any]) -> None:
         best_epoch = int(np.argmax([line["val_macro_f1"] for line in log]))
         if best_epoch == len(log) - 1:
             best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        if rank == 0:
+            with Path(config["progress"]).open("a", encoding="utf-8") as stream:
+                stream.write(
+                    f"epoch {epoch + 1}/{settings.epochs}  loss {log[-1]['loss']:.4f}  val macro-F1 {macro_f1:.3f}\n"
+                )
         last = epoch == settings.epochs - 1 or len(log) - 1 - best_epoch >= settings.patience_epochs
         if last or (epoch + 1) % settings.checkpoint_every_epochs == 0:
             ranks = _gathered(

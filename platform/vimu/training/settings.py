@@ -53,7 +53,9 @@ class FinetuneSettings(Section):
 
     schedule: Literal["head", "all"] = "head"
     """`head` freezes the convolutions and optimises the fully-connected layers, as the seed paper does; `all` trains
-    everything, the convolutions at a tenth of the rate."""
+    everything."""
+    encoder_lr_share: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Rate of the convolutions under `all`, as a share of the head's."""
     epochs: PositiveInt = 20
     """The seed paper finds 20 enough."""
     batch_size: PositiveInt = 64

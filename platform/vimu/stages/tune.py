@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vimu.runtime.console import console
 from vimu.runtime.errors import UserError
 from vimu.runtime.publish import Outcome, Published, content_hash, write_atomically
 from vimu.runtime.session import ray_session
@@ -66,6 +65,8 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
         from ray import tune
         from ray.tune.search.optuna import OptunaSearch
 
+        from vimu.stages.trial_lines import TrialLines
+
         optuna.logging.set_verbosity(optuna.logging.WARNING)
 
         windows = read_windows(prepared.files("windows/"))
@@ -93,7 +94,8 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
                 mode="max", search_alg=search, reuse_actors=True,
             ),
             run_config=tune.RunConfig(
-                name="study", storage_path=str(storage.resolve()), verbose=0, callbacks=[_announcer(settings.n_trials)]
+                name="study", storage_path=str(storage.resolve()), verbose=0,
+                callbacks=[TrialLines(settings.n_trials, METRIC)],
             ),
         )  # fmt: skip
         results = tuner.fit()
@@ -120,23 +122,6 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
             "best": best,
         },
     )
-
-
-def _announcer(n_trials: int) -> Any:
-    """A Ray Tune callback that says how each trial ended."""
-    from ray import tune
-
-    class Announcer(tune.Callback):  # type: ignore[misc]
-        ended = 0
-
-        def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ARG002
-            self.ended += 1
-            shown = "  ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in trial.config.items())
-            score = (trial.last_result or {}).get(METRIC)
-            outcome = "failed" if score is None else f"{METRIC} {score:.3f}"
-            console.print(f"  trial {self.ended}/{n_trials}  {outcome}  {shown}", markup=False)
-
-    return Announcer()
 
 
 def run_trial(

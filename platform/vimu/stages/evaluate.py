@@ -66,8 +66,8 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     synthetic_virtual = any(details["synthetic"][name] for name in virtual_names)
     synthetic = details["synthetic"][real_name] or synthetic_virtual
     n_resamples = config.evaluate.n_resamples
-    virtual_split = _split_text(config.prepare.virtual_split, virtual)
-    real_split = _split_text(config.prepare.real_split, real)
+    virtual_split = _split_text(config.prepare.virtual_split, virtual, details["groups"]["virtual"])
+    real_split = _split_text(config.prepare.real_split, real, details["groups"]["real"])
     virtual_test, real_test = virtual.where(split="test"), real.where(split="test")
 
     with ray_session(config.ray):
@@ -117,6 +117,11 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     )  # fmt: skip
     if details["empty_categories"]:
         notes.append(f"Categories without a clip: {', '.join(details['empty_categories'])}.")
+    if details["groups"]["virtual"] != "subjects":
+        notes.append(
+            f"{names} does not name its actors: clips are kept apart, not people, and its intervals are over clips. "
+            "Clips of one kind are much alike, so its `virtual` rows are optimistic."
+        )
     if len(set(real_test.subject.tolist())) < 3:
         notes.append("Fewer than three test subjects: the intervals say little.")
 
@@ -177,10 +182,10 @@ def _restricted(
     return probabilities[:, [source.index(name) for name in target]]
 
 
-def _split_text(settings: SplitSettings, windows: WindowSet) -> str:
+def _split_text(settings: SplitSettings, windows: WindowSet, kind: str) -> str:
     n = {part: len(set(windows.where(split=part).subject.tolist())) for part in ("train", "val", "test")}
-    how = "named subjects" if settings.test_groups else f"{settings.n_folds} folds of subjects, seed {settings.seed}"
-    return f"{n['train']} train, {n['val']} validation, {n['test']} test groups apart ({how})"
+    how = "named" if settings.test_groups else f"{settings.n_folds} folds, seed {settings.seed}"
+    return f"{n['train']} train, {n['val']} validation, {n['test']} test {kind}, apart ({how})"
 
 
 def _prediction_rows(what: Experiment, test: WindowSet, classes: tuple[str, ...], by_seed: Probabilities) -> pa.Table:

@@ -43,6 +43,8 @@ class Work:
     sensors: tuple[str, ...]
     synthesized: Published
     real: RecordingConfig
+    groups: str
+    """What the virtual split keeps apart: `subjects`, or `clips` where an archive names none."""
 
 
 def plan(config: Config) -> Plan[Work]:
@@ -56,7 +58,7 @@ def plan(config: Config) -> Plan[Work]:
     real = load_recordings(settings.real.recordings)
     trials, left_out = list_trials(settings.real.root, real)
     sensors = _sensors(settings.windows, synthesized, real)
-    clip_items, n_virtual, too_short = _clip_items(settings, synthesized)
+    clip_items, n_virtual, too_short, groups = _clip_items(settings, synthesized)
     trial_items = _trial_items(settings, real, trials)
     rejections = too_short + [
         rejection_row(_below(rejection.path, settings.real.root), rejection, NAME) for rejection in left_out
@@ -80,7 +82,7 @@ def plan(config: Config) -> Plan[Work]:
             "sensors": [(sensor, 1) for sensor in sensors],
             "real label (trials)": sorted(Counter(t.activity for t in trials).items()),
         },
-        work=Work((*clip_items, *trial_items), tuple(rejections), sensors, synthesized, real),
+        work=Work((*clip_items, *trial_items), tuple(rejections), sensors, synthesized, real, groups),
     )
 
 
@@ -122,6 +124,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
             | {work.real.name: settings.real.synthetic},
             "empty_categories": work.synthesized.details["empty_categories"],
             "sensors": list(work.sensors),
+            "groups": {"virtual": work.groups, "real": "subjects"},
             "windows": _table(windows),
             "subjects": _subjects(windows),
             "left_out": dict(sorted(Counter(row["reason"] for row in rejections).items())),
@@ -153,8 +156,9 @@ def _sensors(settings: WindowSettings, synthesized: Published, real: RecordingCo
     return settings.sensors
 
 
-def _clip_items(settings: PrepareSettings, synthesized: Published) -> tuple[list[Row], int, list[Row]]:
-    """A task a shard of clips, the number of windows in all, and the clips shorter than one window."""
+def _clip_items(settings: PrepareSettings, synthesized: Published) -> tuple[list[Row], int, list[Row], str]:
+    """A task a shard of clips, the number of windows in all, the clips shorter than one window, and what a split
+    keeps apart."""
     window = settings.windows
     files = synthesized.files("clips/")
     index = [pq.read_table(path, columns=list(INDEX)).to_pylist() for path in files]
@@ -181,7 +185,8 @@ def _clip_items(settings: PrepareSettings, synthesized: Published) -> tuple[list
         chosen = {row["clip_id"]: split_of[row["clip_id"]] for row in shard if row["clip_id"] in split_of}
         if chosen:
             items.append({"shard": path.stem, "clips": str(path.resolve()), "trials": "", "splits": json.dumps(chosen)})
-    return items, n_in_all, rejections
+    named = all(row["subject"] is not None for row in usable)
+    return items, n_in_all, rejections, "subjects" if named else "clips"
 
 
 def _trial_items(settings: PrepareSettings, real: RecordingConfig, trials: Sequence[TrialFile]) -> list[Row]:

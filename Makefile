@@ -25,6 +25,8 @@ lint: .venv/.installed ## ruff, mypy, import-linter
 	.venv/bin/lint-imports
 
 open-data: ## unpack the open archives found in VIMU_DATA
+	@for f in mocap_bandai_bvh/bandai_bvh_subset.tar.xz imu_umafall/umafall_core.tar.xz; do \
+	  test -f $(VIMU_DATA)/$$f || { echo "error: $(VIMU_DATA)/$$f does not exist; see the README for what it holds"; exit 2; }; done
 	mkdir -p data/bandai data/umafall
 	tar xJf $(VIMU_DATA)/mocap_bandai_bvh/bandai_bvh_subset.tar.xz -C data/bandai
 	tar xJf $(VIMU_DATA)/imu_umafall/umafall_core.tar.xz -C data/umafall
@@ -32,5 +34,5 @@ open-data: ## unpack the open archives found in VIMU_DATA
 open: .venv/.installed ## the main job on real mocap and real recordings, into runs/open
 	$(PY) jobs/pipeline.py --config configs/open.yaml
 
-clean: ## remove what demo and test made
-	rm -rf .venv runs data/demo
+clean: ## remove .venv and what the demo made; other runs stay
+	rm -rf .venv runs/demo data/demo

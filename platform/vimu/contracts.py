@@ -159,6 +159,13 @@ class ImuRecording:
             if array is not None and array.shape != wanted:
                 raise ValueError(f"`{name}` must be of shape {wanted}, but is {array.shape}.")
 
+    def __repr__(self) -> str:
+        has = ", ".join(name for name in ("acc", "gyr", "ori") if getattr(self, name) is not None)
+        return (
+            f"ImuRecording({has}: {self.n_frames} frames at {self.rate_hz:g} Hz = {self.duration_s:.2f} s, "
+            f"sensors {', '.join(self.sensors)}, {self.frame} frame, gravity {self.gravity})"
+        )
+
     @property
     def n_frames(self) -> int:
         return int(self.acc.shape[0])

@@ -73,7 +73,7 @@ def test_numbers_are_numbers():
 
 
 def test_an_unknown_archive_lists_the_known():
-    with pytest.raises(UserError, match=r"`archives` must be one of .*bandai.*, but is `bandia`"):
+    with pytest.raises(UserError, match=r"`archive` must be one of .*bandai.*, but is `bandia`"):
         find_yaml("archives", "bandia")
 
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vimu.evaluation.results import gain_sentence
 from vimu.metrics import confusion_by_subject, macro_f1_of, per_class, scores, subject_bootstrap
 
 
@@ -41,3 +42,11 @@ def test_the_interval_is_of_subjects_and_not_of_windows():
     assert low < 0.25
     assert high > 0.75
     assert subject_bootstrap(counts, accuracy) == (low, high)
+
+
+@pytest.mark.parametrize(
+    ("interval", "says"),
+    [((0.01, 0.1), "helped: +0.050"), ((-0.1, -0.01), "hurt"), ((-0.01, 0.1), "No gain"), (None, "no interval")],
+)
+def test_a_gain_is_called_one_when_its_interval_excludes_0(interval, says):
+    assert says in gain_sentence({"gain_over_scratch": 0.05, "gain_ci95": interval})

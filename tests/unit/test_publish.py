@@ -37,7 +37,7 @@ def test_another_configuration_is_refused_with_the_difference(tmp_path):
     do(tmp_path / "s")
     other = json.loads(json.dumps(IDENTITY))
     other["settings"]["b"]["c"] = [1, 3]
-    with pytest.raises(UserError, match=r"`settings\.b\.c` was \[1, 2\], but is \[1, 3\]"):
+    with pytest.raises(UserError, match=r"`settings\.b\.c\.1` was 2, but is 3"):
         do(tmp_path / "s", identity=other)
 
 

@@ -122,7 +122,7 @@ def test_a_person_standing_still_weighs_one_g(demo_body, tmp_path):
         ({"placements": ["lefft_wrist"]}, "`placements` must be among .*left_wrist"),
         ({"placements": ["vertex:7000@head"]}, "vertex"),
         ({"placements": ["vertex:12@nose"]}, "must be one of SMPL's joints"),
-        ({"archive": "bandia"}, "`archives` must be one of"),
+        ({"archive": "bandia"}, "`archive` must be one of"),
     ],
 )
 def test_wrong_calls_say_what_would_be_right(amass_samples, demo_body, call, says):

@@ -59,6 +59,8 @@ def load_placements(names: Sequence[str], file: Path | None = None) -> tuple[Pla
     Raises:
         UserError: a name is unknown; the message lists those there are.
     """
+    if isinstance(names, str):
+        raise UserError(f"`placements` must be a list of names, e.g. ['{names}'], but is the text `{names}`.")
     path = file if file is not None else configs_folder() / "placements.yaml"
     raw = read_yaml(path)
     placements = []

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 def render_report(
     *, name: str, results: Sequence[Mapping[str, Any]], data: Sequence[Mapping[str, Any]],
     flow: Sequence[Mapping[str, Any]], notes: Sequence[str], licences: Mapping[str, str],
-    config: Mapping[str, Any], command: str,
+    config: Mapping[str, Any], used: Mapping[str, Any], mended: Mapping[str, int], made: Mapping[str, Any],
 ) -> str:  # fmt: skip
     """The page as HTML.
 
@@ -23,16 +23,24 @@ def render_report(
         data: rows of dataset, split, label, windows.
         flow: a row a stage: what came in, what came out, what was left out and why.
         notes: what a reader must know before the numbers.
+        used: settings that models were trained with, after tuning.
+        mended: what readers filled, cut or scaled, by kind.
+        made: command, time, code and package versions.
     """
     template = files("vimu.evaluation").joinpath("report.html.j2").read_text(encoding="utf-8")
     shown = [dict(r) | {"figure": confusion_svg(r["confusion"], r["classes"])} for r in results]
-    text = io.StringIO()
-    YAML().dump(dict(config), text)
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(template).render(
-        name=name, results=shown, data=data, flow=flow, notes=notes, licences=licences, config=text.getvalue(),
-        command=command, synthetic=any(r["synthetic"] for r in results),
+        name=name, results=shown, data=data, flow=flow, notes=notes, licences=licences, config=_yaml(config),
+        used=_yaml(used), mended=mended, made=made,
+        synthetic=any(r["synthetic"] for r in results),
     )  # fmt: skip
+
+
+def _yaml(value: Mapping[str, Any]) -> str:
+    text = io.StringIO()
+    YAML().dump(dict(value), text)
+    return text.getvalue()
 
 
 def confusion_svg(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
 """Predictions of several seeds -> the results of `metrics.json`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,8 @@ from jaxtyping import Float, Int
 
 from vimu.metrics import confusion_by_subject, macro_f1_of, per_class, scores, subject_bootstrap
 from vimu.windows.schema import WindowSet
+
+MIN_SUBJECTS = 3
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def result(
         "seeds": list(probabilities),
         **mean,
         "by_seed": {str(seed): s for seed, s in by_seed.items()},
-        "macro_f1_ci95": list(subject_bootstrap(counts, _mean_macro_f1, n_resamples=n_resamples)),
+        "macro_f1_ci95": _interval(counts, _mean_macro_f1, n_resamples),
         "n_subjects": len(counts),
         "n_windows": len(test),
         "classes": list(classes),
@@ -80,8 +82,33 @@ def gain(
     def difference(sums: Float[np.ndarray, "draws 2 seeds N N"]) -> Float[np.ndarray, " draws"]:
         return np.asarray(_mean_macro_f1(sums[:, 0]) - _mean_macro_f1(sums[:, 1]))
 
-    interval = subject_bootstrap(both, difference, n_resamples=n_resamples)
-    return {"gain_over_scratch": float(difference(both.sum(axis=0)[None])[0]), "gain_ci95": list(interval)}
+    size = float(difference(both.sum(axis=0)[None])[0])
+    return {"gain_over_scratch": size, "gain_ci95": _interval(both, difference, n_resamples)}
+
+
+def _interval(
+    per_subject: Int[np.ndarray, "subjects ..."],
+    statistic: Callable[[Float[np.ndarray, "draws ..."]], Float[np.ndarray, " draws"]],
+    n_resamples: int,
+) -> list[float] | None:
+    """None below three subjects: what two people span is no interval."""
+    if len(per_subject) < MIN_SUBJECTS:
+        return None
+    return list(subject_bootstrap(per_subject, statistic, n_resamples=n_resamples))
+
+
+def gain_sentence(finetuned: Mapping[str, Any]) -> str:
+    """What a fine-tuned result says of pre-training, in words: a gain is a gain when its interval excludes 0."""
+    size, interval = finetuned["gain_over_scratch"], finetuned["gain_ci95"]
+    numbers = f"{size:+.3f} macro-F1"
+    if interval is None:
+        return f"Pre-training made {numbers}; with fewer than three test subjects no interval can be had."
+    numbers += f" (95 % interval {interval[0]:+.3f} to {interval[1]:+.3f})"
+    if interval[0] > 0:
+        return f"Pre-training on virtual IMUs helped: {numbers} over the same network from scratch."
+    if interval[1] < 0:
+        return f"Pre-training on virtual IMUs hurt: {numbers} against the same network from scratch."
+    return f"No gain from pre-training is shown: {numbers} over the same network from scratch."
 
 
 def _counts(

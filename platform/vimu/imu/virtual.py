@@ -42,7 +42,7 @@ def virtual_imu(
     if preset not in SPAN_FRAMES:
         raise UserError(f"`preset` must be one of {listed(SPAN_FRAMES)}, but is `{preset}`.")
     span = SPAN_FRAMES[preset]
-    rate = rate_hz if rate_hz is not None else trajectory.rate_hz
+    rate = float(rate_hz if rate_hz is not None else trajectory.rate_hz)
     position = resample_vectors(trajectory.position, trajectory.rate_hz, rate)
     orientation = resample_rotations(trajectory.orientation, trajectory.rate_hz, rate)
     recording = ImuRecording(

@@ -39,7 +39,7 @@ def validate(kind: type[S], raw: object, where: str) -> S:
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False)
         lines = "\n".join(f"  - {_sentence(p)}" for p in problems)
-        raise UserError(f"{where} has {len(problems)} error{'s' * (len(problems) != 1)}:\n{lines}") from error
+        raise UserError(f"{where} has {len(problems)} error{'s' * (len(problems) != 1)}:\n{lines}") from None
 
 
 def _sentence(problem: object) -> str:
@@ -85,6 +85,10 @@ def configs_folder() -> Path:
     raise UserError(f"The folder of YAML settings was not found; looked in {', '.join(map(str, candidates))}.")
 
 
+KEYS = {"archives": "archive", "recordings": "recordings", "labels": "label_rules"}
+"""Folder of `configs/` -> the setting that names a file of it."""
+
+
 def find_yaml(kind: str, name: str) -> Path:
     """The YAML of one archive, recording set or rule file, by name (`bandai`) or by path (`my/archive.yaml`).
 
@@ -102,5 +106,7 @@ def find_yaml(kind: str, name: str) -> Path:
     path = folder / f"{name}.yaml"
     if not path.is_file():
         known = listed(p.stem for p in folder.glob("*.yaml"))
-        raise UserError(f"`{kind}` must be one of {known}, or the path of a YAML file, but is `{name}`.")
+        raise UserError(
+            f"`{KEYS.get(kind, kind)}` must be one of {known}, or the path of a YAML file, but is `{name}`."
+        )
     return path

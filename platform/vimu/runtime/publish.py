@@ -181,13 +181,28 @@ def write_atomically(path: Path, text: str) -> None:
     partial.rename(path)
 
 
+def publishing_state(folder: Path, identity: Mapping[str, Any]) -> str:
+    """What `publish` would do with `folder`: nothing, refuse, go on or begin."""
+    if folder.exists():
+        there = open_published(folder, made_by="the job again").manifest["identity"]
+        try:
+            _refuse_other(folder, there, json.loads(json.dumps(identity)))
+        except UserError as error:
+            return f"would be refused: {error}"
+        return f"nothing to do: {folder} holds this already"
+    mark = folder.parent / f".{folder.name}.staging" / ".identity.json"
+    if mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) == json.loads(json.dumps(identity)):
+        return f"would go on with what an earlier run left in {mark.parent}"
+    return f"would publish {folder}"
+
+
 def _refuse_other(folder: Path, there: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
     differences = list(_differences(there, asked, ""))
     if differences:
         shown = "\n".join(f"  - {line}" for line in differences[:12])
         raise UserError(
-            f"`{folder}` holds the result of another configuration:\n{shown}\n"
-            f"Give another `name`, or delete the folder and what was made from it."
+            f"`{folder}` holds the result of other settings or inputs:\n{shown}\n"
+            f"Keep both with `--set name={folder.parent.name}-2`, or delete `{folder}` and what was made from it."
         )
 
 
@@ -195,6 +210,12 @@ def _differences(there: object, asked: object, at: str) -> Iterable[str]:
     if isinstance(there, Mapping) and isinstance(asked, Mapping):
         for key in sorted({*there, *asked}):
             yield from _differences(there.get(key), asked.get(key), f"{at}.{key}" if at else str(key))
+    elif isinstance(there, list) and isinstance(asked, list) and len(there) == len(asked):
+        for i, (old, new) in enumerate(zip(there, asked, strict=True)):
+            name = new.get("name", i) if isinstance(new, dict) else i
+            yield from _differences(old, new, f"{at}.{name}")
+    elif there != asked and at == "inputs.files":
+        yield "a file of the archives was added, removed or changed (path, size or modification time)"
     elif there != asked:
         yield f"`{at}` was {_short(there)}, but is {_short(asked)}"
 

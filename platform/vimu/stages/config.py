@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from vimu.runtime.config import Section
+from vimu.runtime.errors import UserError
 from vimu.runtime.session import RaySettings
 from vimu.training.settings import FinetuneSettings, PretrainSettings
 from vimu.windows.settings import SplitSettings, WindowSettings
@@ -56,6 +57,8 @@ class PrepareSettings(Section):
     """Clips and recordings -> windows with splits."""
 
     real: RecordingInput
+    clips: Path | None = None
+    """Published `synthesize` folder of another run, to cut its clips in another way; None takes this run's."""
     windows: WindowSettings = WindowSettings()
     virtual_split: SplitSettings = SplitSettings()
     real_split: SplitSettings = SplitSettings()
@@ -99,8 +102,10 @@ class Config(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     """Results go to `runs_dir/name/STAGE`."""
     runs_dir: Path = Path("runs")
-    synthesize: SynthesizeSettings
-    prepare: PrepareSettings
+    synthesize: SynthesizeSettings | None = None
+    """May be left out where `prepare.clips` names the clips of another run."""
+    prepare: PrepareSettings | None = None
+    """May be left out where only clips are wanted."""
     pretrain: PretrainSettings = PretrainSettings()
     tune: TuneSettings | None = None
     """None leaves tuning out; else the winner's settings feed pre-training and fine-tuning."""
@@ -110,4 +115,19 @@ class Config(Section):
 
     @property
     def run_dir(self) -> Path:
+        """Folder of the run."""
         return self.runs_dir / self.name
+
+    @property
+    def synthesis(self) -> SynthesizeSettings:
+        """The `synthesize` section, for stages that cannot do without. Raises UserError."""
+        if self.synthesize is None:
+            raise UserError("`synthesize` must be a section of the configuration, but is missing.")
+        return self.synthesize
+
+    @property
+    def preparation(self) -> PrepareSettings:
+        """The `prepare` section, for stages that cannot do without. Raises UserError."""
+        if self.prepare is None:
+            raise UserError("`prepare` must be a section of the configuration, but is missing.")
+        return self.prepare

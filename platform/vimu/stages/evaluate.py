@@ -11,7 +11,7 @@ import pyarrow as pa
 from rich.progress import track
 
 from vimu.evaluation.report import render_report
-from vimu.evaluation.results import Experiment, gain, result
+from vimu.evaluation.results import Experiment, gain, gain_sentence, result
 from vimu.models.forest import forest_probabilities
 from vimu.runtime.console import console
 from vimu.runtime.publish import Outcome, Published, content_hash, write_atomically
@@ -19,7 +19,7 @@ from vimu.runtime.session import ray_session
 from vimu.stages.config import Config
 from vimu.stages.finetune import STARTS
 from vimu.stages.shards import write_shard
-from vimu.stages.stage import Plan, Stage, input_identity, upstream
+from vimu.stages.stage import Plan, Stage, clips_of, input_identity, upstream
 from vimu.windows.schema import WindowSet, read_windows
 from vimu.windows.settings import SplitSettings
 
@@ -43,7 +43,7 @@ def plan(config: Config) -> Plan[Work]:
     Raises:
         UserError: an earlier stage is not published.
     """
-    work = Work(*(upstream(config, name) for name in ("synthesize", "prepare", "pretrain", "finetune")))
+    work = Work(clips_of(config), *(upstream(config, name) for name in ("prepare", "pretrain", "finetune")))
     return Plan(
         identity={
             "settings": config.evaluate.model_dump(mode="json"),
@@ -66,8 +66,8 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     synthetic_virtual = any(details["synthetic"][name] for name in virtual_names)
     synthetic = details["synthetic"][real_name] or synthetic_virtual
     n_resamples = config.evaluate.n_resamples
-    virtual_split = _split_text(config.prepare.virtual_split, virtual, details["groups"]["virtual"])
-    real_split = _split_text(config.prepare.real_split, real, details["groups"]["real"])
+    virtual_split = _split_text(config.preparation.virtual_split, virtual, details["groups"]["virtual"])
+    real_split = _split_text(config.preparation.real_split, real, details["groups"]["real"])
     virtual_test, real_test = virtual.where(split="test"), real.where(split="test")
 
     with ray_session(config.ray):
@@ -98,7 +98,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
         Experiment(names, "virtual", "random_forest", synthetic_virtual), virtual_test, source, virtual_forest,
         virtual_split,
     )  # fmt: skip
-    notes = []
+    notes: list[str] = []
     if set(target) <= set(source):
         direct = _restricted(_model_probabilities(pretrained_file, real_test.x), source, target)
         add(
@@ -115,6 +115,10 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
         Experiment(real_name, "finetuned", "penalty_cnn", synthetic), real_test, target, models["finetuned"],
         real_split, **gain(real_test, target, models["finetuned"], models["scratch"], n_resamples=n_resamples),
     )  # fmt: skip
+    notes.insert(0, gain_sentence(results[-1]))
+    thin = [name for name, row in results[-1]["per_class"].items() if row["n_subjects"] < 3]
+    if thin:
+        notes.append(f"Fewer than three test subjects did these: {', '.join(thin)}.")
     if details["empty_categories"]:
         notes.append(f"Categories without a clip: {', '.join(details['empty_categories'])}.")
     if details["groups"]["virtual"] != "subjects":
@@ -122,15 +126,13 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
             f"{names} does not name its actors: clips are kept apart, not people, and its intervals are over clips. "
             "Clips of one kind are much alike, so its `virtual` rows are optimistic."
         )
-    if len(set(real_test.subject.tolist())) < 3:
-        notes.append("Fewer than three test subjects: the intervals say little.")
 
     write_atomically(staging / "metrics.json", json.dumps({"results": results, "notes": notes}, indent=1))
     write_shard(staging / "predictions.parquet", pa.concat_tables(rows), dictionary=["experiment", "method", "truth"])
     page = render_report(
         name=config.name, results=results, data=_data_rows(details["windows"]), flow=_flow(work), notes=notes,
-        licences=work.prepared.manifest["licences"], config=config.model_dump(mode="json"),
-        command=str(work.finetuned.manifest["command"]).replace("jobs/finetune.py", "jobs/pipeline.py"),
+        licences=licences_of(work.prepared), config=config.model_dump(mode="json"), used=_used(work),
+        mended=details["notes"], made=_made(work),
     )  # fmt: skip
     write_atomically(staging / "report.html", page)
     return Outcome(
@@ -140,7 +142,19 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
             for r in results
         ),
         licences=work.prepared.manifest["licences"],
-        details={"synthetic": synthetic},
+        details={
+            "synthetic": synthetic,
+            "notes": notes,
+            "results": [
+                {
+                    "what": [r["dataset"] + " (synthetic)" * r["synthetic"], r["experiment"], r["method"]],
+                    "accuracy": r["accuracy"],
+                    "macro_f1": r["macro_f1"],
+                    "ci95": r["macro_f1_ci95"],
+                }
+                for r in results
+            ],
+        },
     )
 
 
@@ -217,6 +231,35 @@ def _data_rows(table: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[dic
             counts = {split: by_split.get(split, {}).get(label, 0) for split in ("train", "val", "test")}
             rows.append({"dataset": dataset, "label": label, **counts})
     return rows
+
+
+def licences_of(prepared: Published) -> dict[str, str]:
+    """Licences by dataset; generated data have none of the format's owner."""
+    synthetic = prepared.details["synthetic"]
+    return {
+        name: "generated by vimu, synthetic" if synthetic.get(name) else licence
+        for name, licence in prepared.manifest["licences"].items()
+    }
+
+
+def _used(work: Work) -> dict[str, Any]:
+    """The settings that models were trained with, after tuning."""
+    tuned = "tune" in work.pretrained.manifest["identity"]["inputs"]
+    return {
+        "tuned": tuned,
+        "pretrain": work.pretrained.manifest["identity"]["settings"],
+        "finetune": work.finetuned.manifest["identity"]["settings"],
+        "scratch": work.finetuned.manifest["identity"]["scratch"],
+    }
+
+
+def _made(work: Work) -> dict[str, Any]:
+    """Command, time, code and package versions."""
+    manifest = work.finetuned.manifest
+    return {
+        "command": str(manifest["command"]).replace("jobs/finetune.py", "jobs/pipeline.py"),
+        "finished_at": manifest["finished_at"], "code": manifest["code"], "packages": manifest["packages"],
+    }  # fmt: skip
 
 
 def _flow(work: Work) -> list[dict[str, Any]]:

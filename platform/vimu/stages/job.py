@@ -30,7 +30,9 @@ def run_stage(stage: Stage[Any]) -> None:
 
     def run(config: Config, path: str, dry_run: bool) -> None:
         plan = announce(stage, config)
-        if not dry_run:
+        if dry_run:
+            console.print(f"  {stage.state(config, plan)}", markup=False)
+        else:
             conclude(stage.run(config, plan, path))
 
     run_job(run, f"vimu {stage.name}: `python jobs/{stage.name}.py --config configs/open.yaml`")
@@ -92,9 +94,36 @@ def conclude(published: Published) -> None:
     left_out = published.details.get("left_out")
     if left_out:
         console.print("  left out: " + ", ".join(f"{n:,} {reason}" for reason, n in left_out.items()))
-    empty = published.details.get("empty_categories")
-    if empty and published.manifest["stage"] == "synthesize":
-        console.print(f"  categories without a clip: {', '.join(empty)}")
+    _details_of(published)
+
+
+def _details_of(published: Published) -> None:
+    """What a person wants to see of a stage's result."""
+    stage, details = published.manifest["stage"], published.details
+    if stage == "synthesize" and details["empty_categories"]:
+        console.print(f"  categories without a clip: {', '.join(details['empty_categories'])}")
+    elif stage == "prepare":
+        console.print(f"  sensors: {', '.join(details['sensors'])}")
+        if details["notes"]:
+            console.print("  mended: " + ", ".join(f"{n:,} {note}" for note, n in details["notes"].items()))
+        for dataset, by_split in details["windows"].items():
+            table = Table("windows of " + dataset, *SPLITS, box=None, title_justify="left", padding=(0, 2))
+            for label in sorted({label for by_label in by_split.values() for label in by_label}):
+                table.add_row(label, *(f"{by_split.get(s, {}).get(label, 0):,}" for s in SPLITS))
+            console.print(table)
+    elif stage == "tune":
+        console.print(f"  winner: {details['best']['params']}", markup=False)
+    elif stage == "evaluate":
+        table = Table("tested on", "experiment", "method", "accuracy", "macro-F1", "95 % interval", box=None)
+        for row in details["results"]:
+            interval = "" if row["ci95"] is None else f"{row['ci95'][0]:.3f} to {row['ci95'][1]:.3f}"
+            table.add_row(*row["what"], f"{row['accuracy']:.3f}", f"{row['macro_f1']:.3f}", interval)
+        console.print(table)
+        for sentence in details["notes"]:
+            console.print(f"  {sentence}", markup=False)
+
+
+SPLITS = ("train", "val", "test")
 
 
 def _table(title: str, rows: Sequence[tuple[str, int]]) -> Table:

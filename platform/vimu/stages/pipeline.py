@@ -13,14 +13,15 @@ from vimu.stages.stage import Stage
 def stages(config: Config) -> list[Stage[Any]]:
     """The stages that a configuration asks for, in order; tuning comes before what its winner sets."""
     middle = [tune.STAGE] if config.tune is not None else []
-    return [synthesize.STAGE, prepare.STAGE, *middle, pretrain.STAGE, finetune.STAGE, evaluate.STAGE]
+    first = [synthesize.STAGE] if config.preparation.clips is None else []
+    return [*first, prepare.STAGE, *middle, pretrain.STAGE, finetune.STAGE, evaluate.STAGE]
 
 
 def run_pipeline(config: Config, config_path: str, dry_run: bool) -> None:
     """Plan and run each stage. `--dry-run` shows plans as far as their inputs are published."""
     if dry_run:
         for stage in stages(config):
-            announce(stage, config)
+            console.print(f"  {stage.state(config, announce(stage, config))}", markup=False)
             if not (config.run_dir / stage.name).is_dir():
                 console.print(f"  plans of later stages need what `{stage.name}` publishes")
                 return

@@ -22,7 +22,7 @@ from vimu.runtime.errors import UserError, listed
 from vimu.runtime.publish import Outcome, Published, content_hash, file_sha256
 from vimu.stages.config import Config, PrepareSettings
 from vimu.stages.shards import Row, clear_marks, mark_done, rejection_row, run_shards, write_rejections, write_shard
-from vimu.stages.stage import Plan, Stage, input_identity, upstream
+from vimu.stages.stage import Plan, Stage, clips_of, input_identity
 from vimu.windows.cut import cut, n_windows
 from vimu.windows.features import features
 from vimu.windows.schema import window_schema
@@ -53,8 +53,8 @@ def plan(config: Config) -> Plan[Work]:
     Raises:
         UserError: nothing is synthesized yet, no sensor is common to all inputs, or there are too few subjects.
     """
-    settings = config.prepare
-    synthesized = upstream(config, "synthesize")
+    settings = config.preparation
+    synthesized = clips_of(config)
     real = load_recordings(settings.real.recordings)
     trials, left_out = list_trials(settings.real.root, real)
     sensors = _sensors(settings.windows, synthesized, real)
@@ -79,7 +79,7 @@ def plan(config: Config) -> Plan[Work]:
             "tasks": len(clip_items) + len(trial_items),
         },
         tables={
-            "sensors": [(sensor, 1) for sensor in sensors],
+            "left out": sorted(Counter(row["reason"] for row in rejections).items()),
             "real label (trials)": sorted(Counter(t.activity for t in trials).items()),
         },
         work=Work((*clip_items, *trial_items), tuple(rejections), sensors, synthesized, real, groups),
@@ -89,7 +89,7 @@ def plan(config: Config) -> Plan[Work]:
 def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     """Cut the windows inside Ray Data; write them, the rejections and the counts."""
     assert plan.work is not None
-    work, settings = plan.work, config.prepare
+    work, settings = plan.work, config.preparation
     common = {
         "staging": str(staging.resolve()),
         "settings": settings.windows.model_dump_json(),

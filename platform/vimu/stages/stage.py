@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from vimu.runtime.publish import Outcome, Published, open_published, publish
+from vimu.runtime.errors import UserError
+from vimu.runtime.publish import Outcome, Published, open_published, publish, publishing_state
 from vimu.stages.config import Config
 
 P = TypeVar("P")
@@ -37,6 +38,10 @@ class Stage(Generic[P]):
         """The command that runs it."""
         return f"python jobs/{self.name}.py --config {config_path}"
 
+    def state(self, config: Config, plan: Plan[P]) -> str:
+        """What running the plan would do to what is published already, in a sentence."""
+        return publishing_state(config.run_dir / self.name, {"stage": self.name, **plan.identity})
+
     def run(self, config: Config, plan: Plan[P], config_path: str) -> Published:
         """Publish what was planned, or find it published already."""
         return publish(
@@ -50,6 +55,19 @@ class Stage(Generic[P]):
 def upstream(config: Config, stage: str) -> Published:
     """The published folder of an earlier stage of this run."""
     return open_published(config.run_dir / stage, made_by=f"python jobs/{stage}.py with this configuration")
+
+
+def clips_of(config: Config) -> Published:
+    """The clips that a run cuts: its own, or those of the run that `prepare.clips` names."""
+    elsewhere = config.preparation.clips
+    if elsewhere is None:
+        return upstream(config, "synthesize")
+    published = open_published(elsewhere, made_by="python jobs/synthesize.py --config ... of that run")
+    if published.manifest["stage"] != "synthesize":
+        raise UserError(
+            f"`prepare.clips` must be a `synthesize` folder, but `{elsewhere}` is of `{published.manifest['stage']}`."
+        )
+    return published
 
 
 def input_identity(*published: Published) -> dict[str, str]:

@@ -61,7 +61,7 @@ def plan(config: Config) -> Plan[Work]:
     Raises:
         UserError: a folder is missing or holds none of the archive's files, an unknown archive, rule file or placement.
     """
-    settings = config.synthesize
+    settings = config.synthesis
     rules = load_label_rules(settings.label_rules) if settings.target == "category" else None
     tasks: list[Task] = []
     rejections: list[Row] = []
@@ -84,7 +84,7 @@ def plan(config: Config) -> Plan[Work]:
             kept.append((relative, stat.st_size, label))
         tasks += _tasks(archive, given, kept, settings.task_mb)
     if not tasks:
-        raise UserError(f"No file of the archives gets a label: {len(rejections)} are left out by rule.")
+        raise UserError(f"`synthesize.inputs` must hold a file that gets a label, but {_why(rejections)}.")
     reasons = Counter(row["reason"] for row in rejections)
     return Plan(
         identity={
@@ -113,7 +113,7 @@ def plan(config: Config) -> Plan[Work]:
 def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     """Run the tasks inside Ray Data; write the clips' shards, the rejections table and its counts."""
     assert plan.work is not None
-    work, settings = plan.work, config.synthesize
+    work, settings = plan.work, config.synthesis
     common = {
         "staging": str(staging.resolve()), "placements": list(settings.placements), "rate_hz": settings.rate_hz,
         "preset": settings.preset,
@@ -127,7 +127,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     if files_in != len(clips) + len(rejections):
         raise RuntimeError(f"{files_in} files in, but {len(clips)} clips and {len(rejections)} rejections out")
     if not clips:
-        raise UserError(f"None of {files_in} files could be used; the first: {rejections[0]}")
+        raise UserError(f"`synthesize.inputs` must hold a usable file, but of {files_in}, {_why(rejections)}.")
     clear_marks(staging)
     return Outcome(
         counts={
@@ -151,6 +151,15 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
 
 
 STAGE = Stage(NAME, plan, build)
+
+
+def _why(rejections: Sequence[Row]) -> str:
+    """Counts by reason, each with an example."""
+    first = {row["reason"]: row for row in reversed(rejections)}
+    counts = Counter(row["reason"] for row in rejections)
+    return "; ".join(
+        f"{n} {reason}, e.g. {first[reason]['path']}: {first[reason]['detail']}" for reason, n in counts.most_common()
+    )
 
 
 def _files(archive: ArchiveConfig, given: ArchiveInput) -> list[Path]:

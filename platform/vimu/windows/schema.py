@@ -63,6 +63,14 @@ class WindowSet:
     rate_hz: float
     feature_set: str
 
+    def __repr__(self) -> str:
+        _, length, channels = self.x.shape
+        return (
+            f"WindowSet({len(self)} windows of {length} frames x {channels} channels at {self.rate_hz:g} Hz, "
+            f"{self.feature_set}, datasets {', '.join(sorted(set(self.dataset.tolist())))}, "
+            f"splits {', '.join(sorted(set(self.split.tolist())))})"
+        )
+
     def __len__(self) -> int:
         return len(self.x)
 
@@ -129,7 +137,9 @@ COLUMNS = ("label", "subject", "split", "dataset", "window_id")
 
 
 def load_windows(run: Path | str) -> WindowSet:
-    """The windows of a run: `vimu.load_windows("runs/demo")`.
+    """All windows of a run, virtual and real, of every split: `vimu.load_windows("runs/demo")`.
+
+    `.where(dataset="dip", split="train")` takes those that a model may be trained on.
 
     Args:
         run: a run folder, or its `prepare` folder.

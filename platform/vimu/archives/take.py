@@ -6,6 +6,9 @@ from pathlib import Path
 from vimu.archives.config import ArchiveConfig
 from vimu.contracts import Take
 
+PART = " | "
+"""Stands between the parts of a description: the sentences of an annotation, and the path. Words hold no `|`."""
+
 
 def take_of(path: Path, root: Path | None, config: ArchiveConfig) -> Take:
     """Name the take that `path` holds.
@@ -36,5 +39,5 @@ def words_of(text: str) -> str:
 
     Label rules search whole words, and archives glue theirs together.
     """
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])|[_\-/.\s]+", " ", text)
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])|[_\-/.|\s]+", " ", text)
     return " ".join(spaced.lower().split())

@@ -4,11 +4,14 @@ Source: arXiv 2003.01874, section 2.1, step 1.
 """
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from pydantic import ConfigDict, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from vimu.archives.take import PART
 from vimu.contracts import Reason, Rejection, Take
 from vimu.runtime.config import Section, find_yaml, validate
 from vimu.runtime.yaml import read_yaml
@@ -22,7 +25,8 @@ class Rule(Section):
     name: str
     """Stands in the clip's row, or in the rejection's."""
     match: str
-    """Regular expression, case-insensitive, searched in the description (lower case, words by single spaces)."""
+    """Regular expression, case-insensitive, searched in one part of the description (lower case, words by single
+    spaces). `{walk}` stands for any of the file's `words: {walk: [...]}`, as whole words."""
     category: str | None = None
     """Category given; None for a removal rule."""
     remove: bool = False
@@ -54,7 +58,30 @@ class LabelRules(Section):
 
     categories: tuple[str, ...]
     """All categories, in the order in which tables show them."""
+    words: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Vocabulary: a name, and the regular expressions of its whole words."""
     rules: tuple[Rule, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_words(cls, raw: object) -> object:
+        """Put the vocabulary into the rules' `match`."""
+        if not isinstance(raw, dict) or not isinstance(raw.get("words"), dict):
+            return raw
+        words = {name: rf"\b(?:{'|'.join(map(str, some))})\b" for name, some in raw["words"].items()}
+
+        def expand(found: re.Match[str]) -> str:
+            if found[1] not in words:
+                raise ValueError(f"`match` must use `words` that the file has, unlike {found[0]}")
+            return words[found[1]]
+
+        rules = [
+            rule | {"match": re.sub(r"\{([a-z_]+)\}", expand, rule["match"])}
+            if isinstance(rule, dict) and isinstance(rule.get("match"), str)
+            else rule
+            for rule in raw.get("rules", ())
+        ]
+        return raw | {"rules": rules}
 
     @model_validator(mode="after")
     def _known_categories(self) -> "LabelRules":
@@ -82,17 +109,34 @@ class Label:
 
 
 def label_take(take: Take, rules: LabelRules) -> Label:
-    """The category of the first rule that matches the take's description.
+    """The label of a take by a vote of the sentences of its annotation; its path decides where none has a vote.
+
+    A sentence votes for what the first rule that matches it says: a category, or removal. One that no rule matches does
+    not vote. Of outcomes with as many votes, the one whose rule stands first wins: special rules stand before general
+    ones. The path is the description's last part; so a take without annotation gets what the first rule says that
+    matches its path.
+
+    Returns:
+        The category, and the first of the rules that voted for it.
 
     Raises:
         Rejection: `removed_by_rule` naming the rule, or `no_label`.
     """
-    for rule in rules.rules:
-        if rule.pattern.search(take.description):
-            if rule.category is None:
-                raise Rejection(take.sequence, Reason.REMOVED_BY_RULE, rule.name)
-            return Label(rule.category, rule.name)
-    raise Rejection(take.sequence, Reason.NO_LABEL, f"no rule matches `{take.description}`")
+    *sentences, path = take.description.split(PART)
+    votes = _votes(sentences, rules) or _votes([path], rules)
+    if not votes:
+        raise Rejection(take.sequence, Reason.NO_LABEL, f"no rule matches `{take.description}`")
+    counts = Counter(rules.rules[k].category for k in votes)
+    rule = rules.rules[min(votes, key=lambda k: (-counts[rules.rules[k].category], k))]
+    if rule.category is None:
+        raise Rejection(take.sequence, Reason.REMOVED_BY_RULE, rule.name)
+    return Label(rule.category, rule.name)
+
+
+def _votes(parts: Sequence[str], rules: LabelRules) -> list[int]:
+    """Number of the first rule that matches, for each part that one matches."""
+    first = (next((k for k, rule in enumerate(rules.rules) if rule.pattern.search(part)), None) for part in parts)
+    return [k for k in first if k is not None]
 
 
 def content_label(take: Take, pattern: str) -> Label:

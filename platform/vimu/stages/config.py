@@ -21,6 +21,8 @@ class ArchiveInput(Section):
     """Its folder."""
     body: Path | None = None
     """SMPL model file, for archives of SMPL parameters."""
+    annotations: tuple[Path, ...] = ()
+    """Files of sentences about takes (KIT-ML's `annotations.json`, CMU's index text), for the label rules."""
     synthetic: bool = False
     """True for generated motions: every result made from them says so."""
 

@@ -5,7 +5,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 from vimu.archives.config import ArchiveConfig, load_archive
 from vimu.archives.take import take_of
 from vimu.body.placement import load_placements
+from vimu.clips.annotations import described, load_annotations
 from vimu.clips.labels import Label, LabelRules, content_label, label_take, load_label_rules
 from vimu.clips.schema import CLIP_SCHEMA, clip_row
 from vimu.clips.synthesis import Synthesizer
-from vimu.contracts import Reason, Rejection
+from vimu.contracts import Reason, Rejection, Take
 from vimu.imu.virtual import virtual_imu
 from vimu.runtime.errors import UserError
 from vimu.runtime.publish import Outcome, content_hash, file_sha256
@@ -40,8 +41,8 @@ class Task:
     root: str
     body: str | None
     files: tuple[str, ...]
-    labels: tuple[tuple[str, str], ...]
-    """(label, rule) of each file."""
+    labels: tuple[tuple[str, str, str], ...]
+    """(label, rule, description) of each file."""
 
 
 @dataclass(frozen=True)
@@ -56,32 +57,37 @@ class Work:
 
 
 def plan(config: Config) -> Plan[Work]:
-    """List the files, label each by its path, and deal those that are kept into tasks.
+    """List the files, label each by its annotation and path, and deal those that are kept into tasks.
 
     Raises:
-        UserError: a folder is missing or holds none of the archive's files, an unknown archive, rule file or placement.
+        UserError: a folder is missing or holds none of the archive's files, an unknown archive, rule file or placement,
+            an annotation file that is none.
     """
     settings = config.synthesis
     rules = load_label_rules(settings.label_rules) if settings.target == "category" else None
     tasks: list[Task] = []
     rejections: list[Row] = []
-    archives, listing, labels = [], [], Counter[str]()
+    archives, listing, labels, annotated = [], [], Counter[str](), 0
     for given in settings.inputs:
         archive = load_archive(given.archive)
         Synthesizer(archive, settings.placements, given.body)  # says now what is wrong with body and placements
         archives.append(archive)
+        annotations = load_annotations(given.annotations)
         kept = []
         for path in _files(archive, given):
             relative = path.relative_to(given.root).as_posix()
             stat = path.stat()
             listing.append((archive.name, relative, stat.st_size, stat.st_mtime_ns))
+            sentences = annotations.of(path.absolute())
+            annotated += bool(sentences)
+            take = described(take_of(path, given.root, archive), sentences)
             try:
-                label = _label(path, given, archive, rules)
+                label = _label(take, archive, rules)
             except Rejection as rejection:
                 rejections.append(rejection_row(relative, rejection, NAME))
                 continue
             labels[label.name] += 1
-            kept.append((relative, stat.st_size, label))
+            kept.append((relative, stat.st_size, label, take.description))
         tasks += _tasks(archive, given, kept, settings.task_mb)
     if not tasks:
         raise UserError(f"`synthesize.inputs` must hold a file that gets a label, but {_why(rejections)}.")
@@ -95,9 +101,11 @@ def plan(config: Config) -> Plan[Work]:
             "inputs": {
                 "files": hashlib.sha256(json.dumps(listing).encode()).hexdigest(),
                 "bodies": [file_sha256(g.body) for g in settings.inputs if g.body is not None],
+                "annotations": [file_sha256(file) for g in settings.inputs for file in g.annotations],
             },
         },
         counts={"files_in": len(listing), "files_to_read": sum(labels.values()), "tasks": len(tasks)}
+        | ({"annotated": annotated} if any(given.annotations for given in settings.inputs) else {})
         | {f"left_out_{reason}": n for reason, n in sorted(reasons.items())},
         tables={
             "label": sorted(labels.items()),
@@ -177,8 +185,7 @@ def _files(archive: ArchiveConfig, given: ArchiveInput) -> list[Path]:
     return found
 
 
-def _label(path: Path, given: ArchiveInput, archive: ArchiveConfig, rules: LabelRules | None) -> Label:
-    take = take_of(path, given.root, archive)
+def _label(take: Take, archive: ArchiveConfig, rules: LabelRules | None) -> Label:
     if rules is not None:
         return label_take(take, rules)
     if archive.content is None:
@@ -187,15 +194,15 @@ def _label(path: Path, given: ArchiveInput, archive: ArchiveConfig, rules: Label
 
 
 def _tasks(
-    archive: ArchiveConfig, given: ArchiveInput, kept: Sequence[tuple[str, int, Label]], task_mb: float
+    archive: ArchiveConfig, given: ArchiveInput, kept: Sequence[tuple[str, int, Label, str]], task_mb: float
 ) -> Iterator[Task]:
     """Deal files into tasks by bytes, at least four a task, in the order of their paths."""
-    batch: list[tuple[str, int, Label]] = []
+    batch: list[tuple[str, int, Label, str]] = []
     for i, item in enumerate(kept):
         batch.append(item)
-        full = sum(size for _, size, _ in batch) >= task_mb * 2**20 and len(batch) >= MIN_FILES_A_TASK
+        full = sum(size for _, size, *_ in batch) >= task_mb * 2**20 and len(batch) >= MIN_FILES_A_TASK
         if full or i == len(kept) - 1:
-            files = tuple(name for name, _, _ in batch)
+            files = tuple(name for name, *_ in batch)
             key = hashlib.sha256("\n".join([archive.name, *files]).encode()).hexdigest()[:16]
             yield Task(
                 shard=f"{archive.name}-{key}",
@@ -203,7 +210,7 @@ def _tasks(
                 root=str(given.root.resolve()),
                 body=None if given.body is None else str(given.body.resolve()),
                 files=files,
-                labels=tuple((label.name, label.rule) for _, _, label in batch),
+                labels=tuple((label.name, label.rule, words) for _, _, label, words in batch),
             )
             batch = []
 
@@ -215,7 +222,7 @@ def run_task(item: Row) -> Row:
     synthesizer = _synthesizer(task.archive, tuple(item["placements"]), task.body)
     rows: list[Row] = []
     clips = []
-    for name, (label, rule) in zip(task.files, task.labels, strict=True):
+    for name, (label, rule, description) in zip(task.files, task.labels, strict=True):
         path = Path(task.root) / name
         try:
             motion = synthesizer.read(path, Path(task.root))
@@ -226,7 +233,11 @@ def run_task(item: Row) -> Row:
             rows.append({"clip": None, "rejection": rejection_row(name, rejection, NAME)})
             continue
         clip = clip_row(
-            motion.take, Label(label, rule), recording, source_rate_hz=motion.rate_hz, worker_pid=os.getpid()
+            replace(motion.take, description=description),
+            Label(label, rule),
+            recording,
+            source_rate_hz=motion.rate_hz,
+            worker_pid=os.getpid(),
         )
         clips.append(clip)
         rows.append({"clip": {"shard": task.shard} | {key: clip[key] for key in KEPT}, "rejection": None})

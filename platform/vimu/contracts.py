@@ -25,7 +25,8 @@ Source: smplx/joint_names.py."""
 SMPL_PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
 """Parent of each SMPL joint; -1 is the root. Source: `kintree_table` of the published SMPL models."""
 
-Frame = Literal["world", "sensor"]
+Frame = Literal["world", "sensor", "root"]
+"""Axes of acceleration. `root`: those of the sensor on the pelvis, so that heading and lean of the body fall away."""
 Gravity = Literal["included", "removed"]
 Gender = Literal["male", "female", "neutral"]
 

@@ -1,6 +1,7 @@
 """From one sampling rate to another: vectors band-limited, rotations by slerp. Pure functions on arrays.
 
-Takes are never strided: a 100 Hz take at 60 Hz, or a 59 Hz one, is interpolated; nothing is dropped for its rate.
+Takes are not strided: a 100 Hz take at 60 Hz, or a 59 Hz one, is interpolated; nothing is dropped for its rate. (The
+presets that stand for programs which stride do that themselves: `imu/virtual.py`.)
 """
 
 from math import isclose

@@ -99,8 +99,32 @@ def test_without_orientation_a_change_of_frame_is_an_error():
         in_frame(recording, frame="world", gravity="removed")
 
 
+@pytest.mark.parametrize("root", ["pelvis", "vertex:3021@pelvis"])
+def test_relative_to_the_root_neither_heading_nor_lean_matters(root):
+    """R_root^T a, written out."""
+    n, rng = 40, np.random.default_rng(1)
+    ori = Rotation.random(n * 2, rng=2).as_matrix().reshape(n, 2, 3, 3)
+    acc = rng.normal(size=(n, 2, 3)).astype(np.float32)
+    world = ImuRecording(acc, None, ori, 60.0, ("head", root), "world", "removed")
+    turned = in_frame(world, frame="root", gravity="removed")
+    for t in range(n):
+        for s in range(2):
+            np.testing.assert_allclose(turned.acc[t, s], ori[t, 1].T @ acc[t, s], atol=1e-5)
+    lean = Rotation.random(rng=3).as_matrix()
+    leaning = ImuRecording(acc @ lean.T, None, lean @ ori, 60.0, ("head", root), "world", "removed")
+    np.testing.assert_allclose(in_frame(leaning, frame="root", gravity="removed").acc, turned.acc, atol=1e-5)
+    with_gravity = in_frame(turned, frame="sensor", gravity="included")
+    back = in_frame(in_frame(with_gravity, frame="root", gravity="included"), frame="world", gravity="removed")
+    np.testing.assert_allclose(back.acc, acc, atol=1e-4)
+
+
+def test_the_root_frame_needs_a_pelvis():
+    with pytest.raises(ChannelMissingError, match="needs a sensor on the pelvis, but there are only arm"):
+        virtual_imu(spinning_arm(60.0), frame="root")
+
+
 def test_an_unknown_preset_lists_the_known():
-    with pytest.raises(UserError, match=r"`preset` must be one of dip, but is `transpoze`"):
+    with pytest.raises(UserError, match=r"`preset` must be one of dip, dip18_published, .*, but is `transpoze`"):
         virtual_imu(spinning_arm(60.0), preset="transpoze")
 
 

@@ -1,7 +1,11 @@
 """From a mocap file to a virtual recording: the whole of synthesis for one take, without Ray."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
 
 from vimu.archives.amass import read_amass
 from vimu.archives.bvh import read_bvh
@@ -10,6 +14,7 @@ from vimu.body.placement import Placement, load_placements
 from vimu.body.skeleton import mounts_of, skeleton_trajectory
 from vimu.body.smpl import SmplBody, load_smpl_model
 from vimu.contracts import Frame, Gravity, ImuRecording, Motion, SmplMotion, Trajectory
+from vimu.imu.presets import Order, Preset, load_preset, placement_names
 from vimu.imu.virtual import virtual_imu
 from vimu.runtime.errors import UserError
 
@@ -17,14 +22,22 @@ READERS: dict[str, Callable[[Path, ArchiveConfig, Path | None], Motion]] = {"ama
 
 
 class Synthesizer:
-    """An archive's reader, its body and the placements, prepared once for many takes."""
+    """An archive's reader, its body, the placements and the preset, prepared once for many takes."""
 
-    def __init__(self, archive: ArchiveConfig, placements: Sequence[str], body: Path | str | None) -> None:
+    def __init__(
+        self,
+        archive: ArchiveConfig,
+        placements: Sequence[str],
+        body: Path | str | None,
+        preset: Preset | str = "dip",
+    ) -> None:
         """`body` is an SMPL model file; skeleton archives bring their own bodies and take None.
 
         Raises:
-            UserError: an unknown placement or one that the rig cannot serve; a body that is missing or no SMPL model.
+            UserError: an unknown placement or one that the rig cannot serve; a body that is missing or no SMPL model;
+                an unknown preset, or one that ignores betas or trans for an archive that has neither.
         """
+        self.preset = preset if isinstance(preset, Preset) else load_preset(preset)
         self.archive = archive
         self.placements: tuple[Placement, ...] = load_placements(placements)
         self.smpl: SmplBody | None = None
@@ -33,6 +46,11 @@ class Synthesizer:
                 raise UserError("`body` must be an SMPL model file for an AMASS archive, but is missing.")
             self.smpl = SmplBody(load_smpl_model(body), self.placements)
         else:
+            if "zero" in (self.preset.betas, self.preset.trans):
+                raise UserError(
+                    "`preset` must leave `betas` and `trans` as the file has them for an archive of skeletons, which "
+                    f"has no such parameters, but ignores them; archive `{archive.name}` can take e.g. preset `dip`."
+                )
             mounts_of(self.placements, archive.segments, archive.name)
 
     def read(self, path: Path, root: Path | None = None) -> Motion:
@@ -40,21 +58,42 @@ class Synthesizer:
         return READERS[self.archive.reader](path, self.archive, root)
 
     def trajectory(self, motion: Motion) -> Trajectory:
-        """Where each sensor is during the take."""
+        """Where each sensor is during the take, on the body and along the path that the preset leaves it."""
         if isinstance(motion, SmplMotion):
             assert self.smpl is not None
-            return self.smpl.trajectory(motion)
+            return self.smpl.trajectory(_as_preset_has_it(motion, self.preset))
         return skeleton_trajectory(motion, self.placements, self.archive.segments)
+
+    def recording(
+        self,
+        motion: Motion,
+        *,
+        rate_hz: float | Literal["preset"] | None = 60.0,
+        frame: Frame = "world",
+        gravity: Gravity = "removed",
+    ) -> ImuRecording:
+        """What the sensors measure during the take: `virtual_imu` on `trajectory`, both by the one preset."""
+        trajectory = self.trajectory(motion)
+        return virtual_imu(trajectory, rate_hz=rate_hz, preset=self.preset, frame=frame, gravity=gravity)
+
+
+def _as_preset_has_it(motion: SmplMotion, preset: Preset) -> SmplMotion:
+    """The take with those of its betas and trans that the preset ignores at zero."""
+    betas = np.zeros_like(motion.betas) if preset.betas == "zero" else motion.betas
+    trans = np.zeros_like(motion.trans) if preset.trans == "zero" else motion.trans
+    return replace(motion, betas=betas, trans=trans)
 
 
 def synthesize(
     file: Path | str,
     *,
-    placements: Sequence[str],
+    placements: Sequence[str] | str,
     body: Path | str | None = None,
     archive: str | None = None,
-    rate_hz: float | None = 60.0,
+    rate_hz: float | Literal["preset"] | None = 60.0,
     preset: str = "dip",
+    smoothing_s: float | None = None,
+    order: Order | None = None,
     frame: Frame = "world",
     gravity: Gravity = "removed",
 ) -> ImuRecording:
@@ -62,23 +101,28 @@ def synthesize(
 
     Args:
         file: an AMASS npz, or a file of the archive named.
-        placements: names of `configs/placements.yaml`, or `vertex:1234@left_elbow`.
+        placements: names of `configs/placements.yaml`, or `vertex:1234@left_elbow`; a preset's name as a plain string
+            stands for that preset's sensors.
         body: SMPL model file (`.npz` or the published `.pkl`), for AMASS files.
         archive: name of `configs/archives/` or a YAML path; `amass` for an npz.
-        rate_hz: of the result; None keeps the file's own.
-        preset: how acceleration is taken; `dip` is the plain formula with the file's betas and trans.
-        frame: axes of `acc`: `world` (+Y up) or `sensor`.
+        rate_hz: of the result; `preset` is the preset's own, None keeps the file's.
+        preset: how acceleration is taken, a name of `configs/presets.yaml`; `dip` is the plain formula with the file's
+            betas and trans.
+        smoothing_s: half-width of the second difference in place of the preset's; 0 is one frame.
+        order: `decimate_first` or `difference_first` in place of the preset's.
+        frame: axes of `acc`: `world` (+Y up), `sensor`, or `root`, those of the pelvis sensor.
         gravity: `removed`, or `included` as a real accelerometer reads.
 
     Raises:
         UserError: a setting is wrong, or the file does not exist.
         Rejection: the file is no usable take; its `reason` says why.
+        ChannelMissingError: frame `root` without a sensor on the pelvis.
     """
     path = Path(file)
     if not path.is_file():
         raise UserError(f"`file` must be a mocap file, but `{path}` does not exist.")
     if archive is None and path.suffix != ".npz":
         raise UserError(f"`archive` must be given for a `{path.suffix}` file, e.g. archive='bandai', but is missing.")
-    synthesizer = Synthesizer(load_archive(archive or "amass"), placements, body)
-    trajectory = synthesizer.trajectory(synthesizer.read(path))
-    return virtual_imu(trajectory, rate_hz=rate_hz, preset=preset, frame=frame, gravity=gravity)
+    chosen = load_preset(preset, smoothing_s=smoothing_s, order=order)
+    synthesizer = Synthesizer(load_archive(archive or "amass"), placement_names(placements), body, chosen)
+    return synthesizer.recording(synthesizer.read(path), rate_hz=rate_hz, frame=frame, gravity=gravity)

@@ -1,8 +1,9 @@
-"""World or sensor axes, gravity in or out."""
+"""World, sensor or root axes, gravity in or out."""
 
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Float
 
 from vimu.contracts import STANDARD_GRAVITY, Frame, Gravity, ImuRecording
 
@@ -14,11 +15,25 @@ class ChannelMissingError(Exception):
     """A recording lacks what a conversion or a feature set needs. Never filled with zeros."""
 
 
+def _axes(
+    recording: ImuRecording, frame: Frame, ori: Float[np.ndarray, "frames sensors 3 3"]
+) -> Float[np.ndarray, "frames sensors 3 3"]:
+    """Axes of `frame` in the world for each sensor, as columns; `frame` is `sensor` or `root`."""
+    if frame == "sensor":
+        return ori
+    roots = [i for i, sensor in enumerate(recording.sensors) if sensor == "pelvis" or sensor.endswith("@pelvis")]
+    if not roots:
+        raise ChannelMissingError(
+            f"frame `root` needs a sensor on the pelvis, but there are only {', '.join(recording.sensors)}"
+        )
+    return np.broadcast_to(ori[:, roots[:1]], ori.shape)
+
+
 def in_frame(recording: ImuRecording, *, frame: Frame, gravity: Gravity) -> ImuRecording:
     """The recording with its acceleration in `frame` and with gravity as asked.
 
     Raises:
-        ChannelMissingError: the change needs the orientation, which the recording lacks.
+        ChannelMissingError: the change needs the orientation, or a sensor on the pelvis, which the recording lacks.
     """
     if (recording.frame, recording.gravity) == (frame, gravity):
         return recording
@@ -29,10 +44,10 @@ def in_frame(recording: ImuRecording, *, frame: Frame, gravity: Gravity) -> ImuR
         )
     ori = recording.ori.astype(np.float64)
     acc = recording.acc.astype(np.float64)
-    if recording.frame == "sensor":
-        acc = np.einsum("tsij,tsj->tsi", ori, acc)
+    if recording.frame != "world":
+        acc = np.einsum("tsij,tsj->tsi", _axes(recording, recording.frame, ori), acc)
     if recording.gravity != gravity:
         acc = acc + UP if gravity == "included" else acc - UP
-    if frame == "sensor":
-        acc = np.einsum("tsji,tsj->tsi", ori, acc)
+    if frame != "world":
+        acc = np.einsum("tsji,tsj->tsi", _axes(recording, frame, ori), acc)
     return replace(recording, acc=acc.astype(np.float32), frame=frame, gravity=gravity)

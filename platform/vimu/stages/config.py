@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
 
+from vimu.imu.presets import Order, placement_names
 from vimu.runtime.config import Section
 from vimu.runtime.errors import UserError
 from vimu.runtime.session import RaySettings
@@ -32,16 +33,26 @@ class SynthesizeSettings(Section):
 
     inputs: Annotated[tuple[ArchiveInput, ...], Field(min_length=1)]
     placements: Annotated[tuple[str, ...], Field(min_length=1)] = ("left_wrist", "right_thigh", "head")
-    """Where sensors sit: names of `configs/placements.yaml`. The default is the seed paper's."""
+    """Where sensors sit: names of `configs/placements.yaml`, or a preset's name for its sensors. The default is the
+    seed paper's."""
     rate_hz: PositiveFloat = 60.0
     preset: str = "dip"
-    """How acceleration is taken."""
+    """How acceleration is taken: name in `configs/presets.yaml`."""
+    smoothing_s: NonNegativeFloat | None = None
+    """Half-width of the second difference in place of the preset's; 0 is one frame."""
+    order: Order | None = None
+    """Difference or decimation first, in place of the preset's."""
     target: Literal["category", "content"] = "category"
     """`category`: label by the rules; `content`: by the archive's own names of its activities."""
     label_rules: str = "daily12"
     """Name in `configs/labels/`, or a YAML path."""
     task_mb: PositiveFloat = 16.0
     """Files go to tasks by bytes, about so many a task."""
+
+    @field_validator("placements", mode="before")
+    @classmethod
+    def _of_a_preset(cls, placements: object) -> object:
+        return placement_names(placements) if isinstance(placements, str) else placements
 
 
 class RecordingInput(Section):

@@ -20,7 +20,7 @@ from vimu.clips.labels import Label, LabelRules, content_label, label_take, load
 from vimu.clips.schema import CLIP_SCHEMA, clip_row
 from vimu.clips.synthesis import Synthesizer
 from vimu.contracts import Reason, Rejection, Take
-from vimu.imu.virtual import virtual_imu
+from vimu.imu.presets import Preset, load_preset
 from vimu.runtime.errors import UserError
 from vimu.runtime.publish import Outcome, content_hash, file_sha256
 from vimu.stages.config import ArchiveInput, Config
@@ -52,6 +52,7 @@ class Work:
     tasks: tuple[Task, ...]
     rejections: tuple[Row, ...]
     archives: tuple[ArchiveConfig, ...]
+    preset: Preset
     empty: tuple[str, ...]
     """Categories that no file is labelled with."""
 
@@ -65,12 +66,13 @@ def plan(config: Config) -> Plan[Work]:
     """
     settings = config.synthesis
     rules = load_label_rules(settings.label_rules) if settings.target == "category" else None
+    preset = load_preset(settings.preset, smoothing_s=settings.smoothing_s, order=settings.order)
     tasks: list[Task] = []
     rejections: list[Row] = []
     archives, listing, labels, annotated = [], [], Counter[str](), 0
     for given in settings.inputs:
         archive = load_archive(given.archive)
-        Synthesizer(archive, settings.placements, given.body)  # says now what is wrong with body and placements
+        Synthesizer(archive, settings.placements, given.body, preset)  # says now what is wrong with these
         archives.append(archive)
         annotations = load_annotations(given.annotations)
         kept = []
@@ -97,6 +99,7 @@ def plan(config: Config) -> Plan[Work]:
             "settings": settings.model_dump(mode="json"),
             "archives": [a.model_dump(mode="json") for a in archives],
             "placements": [p.model_dump(mode="json") for p in load_placements(settings.placements)],
+            "preset": preset.model_dump(mode="json", exclude={"evidence"}),
             "label_rules": rules.model_dump(mode="json") if rules else None,
             "inputs": {
                 "files": hashlib.sha256(json.dumps(listing).encode()).hexdigest(),
@@ -112,7 +115,7 @@ def plan(config: Config) -> Plan[Work]:
             "left out by": sorted(Counter(row["detail"] for row in rejections if row["reason"] != "no_label").items()),
         },
         work=Work(
-            tuple(tasks), tuple(rejections), tuple(archives),
+            tuple(tasks), tuple(rejections), tuple(archives), preset,
             tuple(c for c in rules.categories if not labels[c]) if rules else (),
         ),
     )  # fmt: skip
@@ -124,7 +127,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     work, settings = plan.work, config.synthesis
     common = {
         "staging": str(staging.resolve()), "placements": list(settings.placements), "rate_hz": settings.rate_hz,
-        "preset": settings.preset,
+        "preset": work.preset.model_dump_json(exclude_unset=True),
     }  # fmt: skip
     items = [{"shard": task.shard, "task": json.dumps(asdict(task)), **common} for task in work.tasks]
     rows = _without_duplicates(run_shards(run_task, items, staging, config.ray), staging)
@@ -219,14 +222,14 @@ def run_task(item: Row) -> Row:
     """One task, in a Ray worker: read, synthesize, write the shard."""
     task = Task(**json.loads(item["task"]))
     staging = Path(item["staging"])
-    synthesizer = _synthesizer(task.archive, tuple(item["placements"]), task.body)
+    synthesizer = _synthesizer(task.archive, tuple(item["placements"]), task.body, item["preset"])
     rows: list[Row] = []
     clips = []
     for name, (label, rule, description) in zip(task.files, task.labels, strict=True):
         path = Path(task.root) / name
         try:
             motion = synthesizer.read(path, Path(task.root))
-            recording = virtual_imu(synthesizer.trajectory(motion), rate_hz=item["rate_hz"], preset=item["preset"])
+            recording = synthesizer.recording(motion, rate_hz=item["rate_hz"])
             if recording.n_frames == 0:
                 raise Rejection(str(path), Reason.TOO_SHORT, "no frame is left after the difference")
         except Rejection as rejection:
@@ -252,9 +255,9 @@ KEPT = ("clip_id", "sequence", "label", "n_frames", "worker_pid", "sha256")
 
 
 @lru_cache(maxsize=8)
-def _synthesizer(archive: str, placements: tuple[str, ...], body: str | None) -> Synthesizer:
+def _synthesizer(archive: str, placements: tuple[str, ...], body: str | None, preset: str) -> Synthesizer:
     """One a worker process and archive: the body is read once, not once a task."""
-    return Synthesizer(ArchiveConfig.model_validate_json(archive), placements, body)
+    return Synthesizer(ArchiveConfig.model_validate_json(archive), placements, body, Preset.model_validate_json(preset))
 
 
 def _write_clips(staging: Path, shard: str, table: pa.Table) -> None:

@@ -25,6 +25,23 @@ Source: smplx/joint_names.py."""
 SMPL_PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
 """Parent of each SMPL joint; -1 is the root. Source: `kintree_table` of the published SMPL models."""
 
+FINGER_JOINTS = tuple(
+    f"{side}_{finger}{bone}"
+    for side in ("left", "right")
+    for finger in ("index", "middle", "pinky", "ring", "thumb")
+    for bone in (1, 2, 3)
+)
+"""MANO's finger joints, as SMPL+H and SMPL-X have them."""
+
+SMPLH_JOINTS = (*SMPL_JOINTS[:22], *FINGER_JOINTS)
+"""SMPL+H's 52 joints: fingers instead of SMPL's two hand joints. Source: smplx/joint_names.py."""
+
+SMPLX_JOINTS = (*SMPL_JOINTS[:22], "jaw", "left_eye", "right_eye", *FINGER_JOINTS)
+"""SMPL-X's 55 joints. Source: smplx/joint_names.py."""
+
+POSE_JOINTS = {len(joints): joints for joints in (SMPL_JOINTS, SMPLH_JOINTS, SMPLX_JOINTS)}
+"""Which joints a pose of so many has."""
+
 Frame = Literal["world", "sensor", "root"]
 """Axes of acceleration. `root`: those of the sensor on the pelvis, so that heading and lean of the body fall away."""
 Gravity = Literal["included", "removed"]
@@ -41,6 +58,10 @@ class Reason(StrEnum):
     UNSAFE_PICKLE = "unsafe_pickle"
     """Holds pickled objects outside the allow-list; nothing was executed."""
     UNKNOWN_RATE = "unknown_rate"
+    IMPLAUSIBLE = "implausible"
+    """No body moves like that: a wrong frame rate, unit or format."""
+    NO_BODY = "no_body"
+    """The folder of body models has none for the subject's gender, and no neutral one."""
     BAD_SHAPE = "bad_shape"
     NON_FINITE = "non_finite"
     NOT_A_ROTATION = "not_a_rotation"
@@ -89,8 +110,9 @@ class SmplMotion:
     root into +Y up beforehand would shift the body by up to 0.3 m. So the turn is kept apart, for after the body.
     """
 
-    poses: Float[np.ndarray, "frames 24 3"]
-    """Axis-angle, rad; the root's turns the body into the file's world."""
+    poses: Float[np.ndarray, "frames joints 3"]
+    """Axis-angle, rad, of all joints that the file has: `POSE_JOINTS` names them. The root's turns the body into the
+    file's world."""
     trans: Float[np.ndarray, "frames 3"]
     """m, added after skinning, in the file's world."""
     betas: Float[np.ndarray, " shape"]
@@ -99,6 +121,10 @@ class SmplMotion:
     take: Take
     to_canonical: Float[np.ndarray, "3 3"] = field(default_factory=lambda: np.eye(3))
     """Turns the file's world into the canonical one (+Y up); AMASS's is +Z up."""
+    file_rate_hz: float | None = None
+    """The rate that the file states; `rate_hz` is another where a correction applies. None: not from a file."""
+    notes: tuple[str, ...] = ()
+    """What the reader corrected or doubts, for the clip's row."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from ruamel.yaml import YAML
 
 import vimu
+from vimu.archives.unpack import unpack, unpack_all
 from vimu.clips.schema import clips_from
 from vimu.runtime.errors import UserError
 from vimu.runtime.publish import open_published
@@ -157,3 +159,48 @@ def test_an_archive_that_is_not_there_says_what_was_searched(small_config, small
     says = {"missing": "must be a folder", "empty": r"must hold `\*\*/\*\.npz`", "link": "but is a link to"}[kind]
     with pytest.raises(UserError, match=says):
         synthesize.plan(small_config(tmp_path, synthesize={"inputs": inputs}))
+
+
+def test_amass_as_downloaded(small_config, small_data, demo_body, tmp_path, local_ray):
+    """Packed archives, both nestings, an alias, two releases of a take, a model a gender, rates that are wrong."""
+    root, bodies = tmp_path / "in", tmp_path / "bodies"
+    root.mkdir()
+    bodies.mkdir()
+    for gender in ("FEMALE", "NEUTRAL"):
+        shutil.copy(demo_body, bodies / f"SMPL_{gender}.pkl")
+    take = dict(np.load(sorted((small_data / "amass").rglob("walk*_poses.npz"))[0]))
+    take |= {"gender": np.array("male"), "mocap_framerate": np.array(120.0)}
+    names = ("CMU/80/walk_63_poses", "CMU/80/walk_63_stageii", "TCD_handMocap/ExperimentDatabase/walk_poses")
+    for scale, name in enumerate(names, start=1):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        np.savez(tmp_path / f"{name}.npz", **take | {"trans": take["trans"] * scale / 3})
+    np.savez(tmp_path / "CMU" / "80" / "shape.npz", betas=take["betas"])
+    with tarfile.open(root / "CMU.tar.bz2", "w:bz2") as tar:
+        tar.add(tmp_path / "CMU", "CMU")
+    shutil.make_archive(str(root / "TCDHands"), "zip", tmp_path, "TCD_handMocap")
+    inputs = [{"archive": "amass", "root": str(root), "body": str(bodies)}]
+    config = small_config(tmp_path, synthesize={"inputs": inputs})
+    with pytest.raises(UserError, match=r"holds 2 packed archives only.*vimu\.archives\.unpack .*in --into .*in$"):
+        synthesize.plan(config)
+
+    unpack(root / "CMU.tar.bz2", root)
+    (root / ".TCDHands.partial").mkdir()  # what a killed unpacking leaves is no take
+    shutil.copy(tmp_path / "CMU" / "80" / "walk_63_poses.npz", root / ".TCDHands.partial" / "walk_poses.npz")
+    counts = synthesize.plan(config).counts
+    wanted = {"files_in": 2, "left_out_duplicate": 1, "archives_not_unpacked": 1, "no_motion_by_name": 1}
+    assert {name: counts[name] for name in wanted} == wanted
+
+    unpack_all([root], root)
+    plan = synthesize.plan(config)
+    assert "archives_not_unpacked" not in plan.counts
+    synthesize.STAGE.run(config, plan, "-")
+    rows = {row["subject"]: row for row in clips_table(config)[0].drop_columns(["acc", "gyr", "ori"]).to_pylist()}
+    assert set(rows) == {"CMU/80", "TCDHands/ExperimentDatabase"}
+    assert {(row["gender"], row["body"], row["file_rate_hz"]) for row in rows.values()} == {
+        ("male", "SMPL_NEUTRAL.pkl", 120.0)
+    }
+    assert [rows[subject]["source_rate_hz"] for subject in sorted(rows)] == [60.0, 120.0]
+    assert "rate is 60 Hz" in rows["CMU/80"]["notes"][0]
+    assert "in doubt" in rows["TCDHands/ExperimentDatabase"]["notes"][0]
+    [row] = rejections(config)
+    assert (row["reason"], row["path"]) == ("duplicate", "CMU/CMU/80/walk_63_stageii.npz")

@@ -8,8 +8,9 @@ import pytest
 import smplx
 import torch
 
+from vimu.body.models import load_smpl_model
 from vimu.body.placement import load_placements
-from vimu.body.smpl import load_smpl_model, smpl_trajectory
+from vimu.body.smpl import smpl_trajectory
 from vimu.contracts import SMPL_JOINTS, SMPL_PARENTS, SmplMotion, Take
 from vimu.demo.body import CAPSULES, DIP18_VERTICES, JOINTS, build_body, rest_joints, write_body
 from vimu.demo.mesh import Capsule, capsule_surface

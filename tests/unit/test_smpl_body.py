@@ -8,9 +8,10 @@ import torch
 import vimu
 from vimu.archives.amass import read_amass
 from vimu.archives.config import load_archive
+from vimu.body.models import load_smpl_model
 from vimu.body.placement import load_placements
-from vimu.body.smpl import SmplBody, load_smpl_model, rotation_matrices
-from vimu.contracts import SMPL_JOINTS, SmplMotion, Take
+from vimu.body.smpl import SmplBody, rotation_matrices
+from vimu.contracts import POSE_JOINTS, SMPL_JOINTS, SmplMotion, Take
 from vimu.runtime.errors import UserError
 
 NAMES = ["left_wrist", "right_thigh", "head", "pelvis", "chest", "waist", "right_pocket", "left_ankle", "right_ankle"]
@@ -19,7 +20,9 @@ NAMES = ["left_wrist", "right_thigh", "head", "pelvis", "chest", "waist", "right
 def smplx_vertices(body, motion, vertices):
     """The full mesh by smplx in float64, in the file's world, then turned to +Y up."""
     model = smplx.SMPL(str(body), dtype=torch.float64)
-    poses = torch.from_numpy(motion.poses.reshape(len(motion.poses), 72))
+    names = POSE_JOINTS[motion.poses.shape[1]]
+    joints = [names.index(n if n in names else n.replace("hand", "index1")) for n in SMPL_JOINTS]
+    poses = torch.from_numpy(motion.poses[:, joints].reshape(len(motion.poses), 72))
     out = model(
         betas=torch.from_numpy(motion.betas[:10])[None].expand(len(poses), -1), global_orient=poses[:, :3],
         body_pose=poses[:, 3:], transl=torch.from_numpy(motion.trans),

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from vimu.archives.config import ArchiveConfig
-from vimu.archives.take import take_of
-from vimu.contracts import Gender, Reason, Rejection, SmplMotion
+from vimu.archives.rates import corrected_rate
+from vimu.archives.take import take_name_of, take_of
+from vimu.contracts import POSE_JOINTS, Gender, Reason, Rejection, SmplMotion
 from vimu.runtime.safe_load import load_npz
 
 Z_UP_TO_Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
@@ -16,9 +17,6 @@ Z_UP_TO_Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 RATE_KEYS = ("mocap_framerate", "mocap_frame_rate")
 """The SMPL+H release's spelling and the SMPL-X release's."""
 
-HANDS_BY_WIDTH = {72: (22, 23), 156: (22, 37), 165: (25, 40)}
-"""Joints that carry SMPL's two hand joints, by the width of `poses`: SMPL, SMPL+H and SMPL-X (first index finger)."""
-
 MIN_RATE_HZ, MAX_RATE_HZ = 1.0, 1000.0
 
 
@@ -26,7 +24,8 @@ def read_amass(path: Path, config: ArchiveConfig, root: Path | None = None) -> S
     """Read one take.
 
     Args:
-        root: the archive's folder; subject, sequence and description come from the path below it.
+        root: the archive's folder; subject, sequence and description come from the path below it, and so does which
+            of `config.rate_corrections` applies. None: the file stands alone, and its rate is taken as it is.
 
     Raises:
         Rejection: `unreadable`, `oversized`, `unsafe_pickle`, `bad_shape`, `non_finite`, `unknown_rate`, `too_short`.
@@ -38,7 +37,7 @@ def read_amass(path: Path, config: ArchiveConfig, root: Path | None = None) -> S
     if missing:
         raise Rejection(str(path), Reason.UNREADABLE, f"has no `{'`, `'.join(missing)}`")
     poses, trans, betas = data["poses"], data["trans"], data["betas"]
-    if poses.ndim != 2 or poses.shape[1] not in HANDS_BY_WIDTH:
+    if poses.ndim != 2 or poses.shape[1] % 3 or poses.shape[1] // 3 not in POSE_JOINTS:
         raise Rejection(str(path), Reason.BAD_SHAPE, f"`poses` must be (T, 72|156|165), but is {poses.shape}")
     if trans.shape != (len(poses), 3) or betas.ndim != 1:
         detail = f"`trans` {trans.shape}, `betas` {betas.shape} do not go with `poses` {poses.shape}"
@@ -50,15 +49,18 @@ def read_amass(path: Path, config: ArchiveConfig, root: Path | None = None) -> S
             raise Rejection(str(path), Reason.NON_FINITE, f"`{name}` holds NaN or infinity")
     if len(poses) < 3:
         raise Rejection(str(path), Reason.TOO_SHORT, f"{len(poses)} frames; acceleration needs three")
-    joints = poses.reshape(len(poses), -1, 3)
+    file_rate_hz = _rate_hz(path, data)
+    rate_hz, note = corrected_rate(file_rate_hz, take_name_of(path, root, config), config.rate_corrections)
     return SmplMotion(
-        poses=np.concatenate([joints[:, :22], joints[:, HANDS_BY_WIDTH[poses.shape[1]]]], axis=1, dtype=np.float64),
+        poses=poses.reshape(len(poses), -1, 3).astype(np.float64),
         trans=trans.astype(np.float64),
         betas=betas.astype(np.float64),
         gender=_gender(data.get("gender")),
-        rate_hz=_rate_hz(path, data),
+        rate_hz=rate_hz,
         take=take_of(path, root, config),
         to_canonical=Z_UP_TO_Y_UP,
+        file_rate_hz=file_rate_hz,
+        notes=() if note is None else (note,),
     )
 
 

@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import Field, PositiveFloat, ValidationInfo, field_validator, model_validator
 
+from vimu.archives.identity import Collection, SamePerson
+from vimu.archives.rates import RateCorrection
 from vimu.contracts import SMPL_JOINTS
 from vimu.runtime.config import Section, find_yaml, validate
 from vimu.runtime.yaml import read_yaml
@@ -89,6 +91,15 @@ class ArchiveConfig(Section):
     """Regular expression on the path with a group `content`: the archive's own name of the activity."""
     evidence: str
     """Where these facts come from."""
+
+    collections: dict[str, Collection] = Field(default_factory=dict)
+    """Parts of the archive that come as downloads of their own, by the name used here."""
+    same_person: tuple[SamePerson, ...] = ()
+    """Subjects that are one person."""
+    take_endings: tuple[str, ...] = ()
+    """What releases add to a take's file name; where given, the same take in two releases is kept once."""
+    rate_corrections: tuple[RateCorrection, ...] = ()
+    """Wrong frame rates; the first that matches a take counts."""
 
     unit_m: PositiveFloat | None = None
     """Metres a length unit (bvh)."""

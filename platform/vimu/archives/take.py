@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from vimu.archives.config import ArchiveConfig
+from vimu.archives.identity import person_of, place_of, take_name
 from vimu.contracts import Take
 
 PART = " | "
@@ -18,20 +19,33 @@ def take_of(path: Path, root: Path | None, config: ArchiveConfig) -> Take:
 
     Returns:
         A Take whose sequence is the path below `root` without its suffix, whose description is that path as words, and
-        whose subject is what `config.subject` finds in it, None where it finds nothing.
+        whose subject is what `config.subject` finds in it, by one name a person; None where it finds nothing.
 
     Raises:
         ValueError: `path` does not lie below `root`.
     """
-    below = Path(path.name) if root is None else path.relative_to(root)
-    sequence = below.with_suffix("").as_posix()
-    found = re.search(config.subject, sequence) if config.subject is not None else None
+    sequence, place = _located(path, root, config)
     return Take(
         archive=config.name,
-        subject=found["subject"] if found is not None else None,
+        subject=None if place is None else person_of(place, config.same_person),
         sequence=sequence,
         description=words_of(sequence),
     )
+
+
+def take_name_of(path: Path, root: Path | None, config: ArchiveConfig) -> str | None:
+    """`COLLECTION/FOLDER/TAKE`, the same whatever the nesting, alias and release; None where there is no subject.
+
+    Without `root` the whole path counts: a file read alone gets the same name as one read with its archive.
+    """
+    sequence, place = _located(path.absolute(), Path("/") if root is None else root.absolute(), config)
+    return None if place is None else take_name(place, sequence, config.take_endings)
+
+
+def _located(path: Path, root: Path | None, config: ArchiveConfig) -> tuple[str, str | None]:
+    below = Path(path.name) if root is None else path.relative_to(root)
+    sequence = below.with_suffix("").as_posix()
+    return sequence, place_of(sequence, None if root is None else root.name, config.subject, config.collections)
 
 
 def words_of(text: str) -> str:

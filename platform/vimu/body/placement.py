@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from vimu.body.models import Kind
 from vimu.contracts import SMPL_JOINTS
 from vimu.runtime.config import Section, configs_folder, validate
 from vimu.runtime.errors import UserError, listed
@@ -29,6 +30,17 @@ class OnSmpl(Section):
     _check = field_validator("segment")(_known_segment)
 
 
+class OnSmplx(Section):
+    """A placement on the SMPL-X mesh, whose vertices have other ids."""
+
+    vertex: Annotated[int, Field(ge=0, lt=10475)]
+    """Vertex id; the sensor's position."""
+    segment: str
+    """Joint whose segment gives the orientation: the first 22 are SMPL's."""
+
+    _check = field_validator("segment")(_known_segment)
+
+
 class OnSkeleton(Section):
     """A placement on a joint tree."""
 
@@ -43,12 +55,25 @@ class OnSkeleton(Section):
 
 
 class Placement(Section):
-    """Where a sensor sits, on both kinds of body."""
+    """Where a sensor sits, on each kind of body."""
 
     name: str
     smpl: OnSmpl
+    """SMPL and SMPL+H share their mesh."""
+    smplx: OnSmplx | None = None
     skeleton: OnSkeleton | None = None
     evidence: str = ""
+
+    def on(self, kind: Kind) -> OnSmpl | OnSmplx:
+        """Where it sits on a kind of mesh. Raises UserError: nobody has said so for SMPL-X."""
+        if kind != "smplx":
+            return self.smpl
+        if self.smplx is None:
+            raise UserError(
+                f"`placements` must have an `smplx:` vertex in configs/placements.yaml for an SMPL-X body, but "
+                f"`{self.name}` has none: the meshes number their vertices differently."
+            )
+        return self.smplx
 
 
 def load_placements(names: Sequence[str], file: Path | None = None) -> tuple[Placement, ...]:

@@ -1,74 +1,36 @@
-"""SMPL at the sensors' vertices only: the same maths as the full mesh, a few thousand times less of it.
+"""SMPL, SMPL+H and SMPL-X at the sensors' vertices only: the maths of the full mesh, a few thousand times less of it.
 
-Legend: T frames, J = 24 joints, K sensors, B shape coefficients.
+Legend: T frames, J joints (24, 52 or 55), K sensors, B shape coefficients.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
+from vimu.body.models import SmplModel
 from vimu.body.placement import Placement
-from vimu.contracts import SMPL_JOINTS, SMPL_PARENTS, Rejection, SmplMotion, Trajectory
-from vimu.runtime.errors import UserError
-from vimu.runtime.safe_load import load_npz, load_pickle
+from vimu.contracts import POSE_JOINTS, SMPL_PARENTS, SmplMotion, Trajectory
 
-KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
 BLOCK_FRAMES = 4096
-"""Frames evaluated at once: bounds memory to about 30 MB whatever a take's length."""
+"""Frames evaluated at once: bounds memory to about 60 MB whatever a take's length."""
 
-
-@dataclass(frozen=True)
-class SmplModel:
-    """The arrays of an SMPL model file, float64."""
-
-    v_template: Float[np.ndarray, "vertices 3"]
-    shapedirs: Float[np.ndarray, "vertices 3 B"]
-    posedirs: Float[np.ndarray, "vertices 3 207"]
-    j_regressor: Float[np.ndarray, "24 vertices"]
-    weights: Float[np.ndarray, "vertices 24"]
-
-
-def load_smpl_model(path: Path | str) -> SmplModel:
-    """Read `SMPL_*.pkl` as published (no chumpy needed, nothing in it executes) or an npz of the same keys.
-
-    Raises:
-        UserError: the file is missing, is no SMPL model, or has another number of vertices or joints.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"`body` must be an SMPL model file (https://smpl.is.tue.mpg.de), but `{path}` does not exist.")
-    try:
-        data = load_npz(path, KEYS) if path.suffix == ".npz" else load_pickle(path, KEYS)
-    except Rejection as rejection:
-        raise UserError(f"`body` must be an SMPL model file, but {rejection}.") from rejection
-    missing = [key for key in KEYS if key not in data]
-    if missing:
-        raise UserError(f"`body` must be an SMPL model file, but `{path}` has no {', '.join(missing)}.")
-    parents = np.asarray(data["kintree_table"])[0].astype(np.int64)
-    n_vertices = len(data["v_template"])
-    if n_vertices != 6890 or tuple(parents[1:]) != SMPL_PARENTS[1:]:
-        raise UserError(
-            f"`body` must be SMPL (6890 vertices, 24 joints), but `{path}` has {n_vertices} and {len(parents)}."
-        )
-    return SmplModel(
-        v_template=np.asarray(data["v_template"], np.float64),
-        shapedirs=np.asarray(data["shapedirs"], np.float64),
-        posedirs=np.asarray(data["posedirs"], np.float64),
-        j_regressor=np.asarray(data["J_regressor"], np.float64),
-        weights=np.asarray(data["weights"], np.float64),
-    )
+HANDS = {"left_hand": "left_index1", "right_hand": "right_index1"}
+"""SMPL's hand joints -> the finger joints of SMPL+H and SMPL-X that stand for them where a file has no others."""
 
 
 class SmplBody:
     """A model cut down to some placements; made once, evaluated for every take."""
 
     def __init__(self, model: SmplModel, placements: Sequence[Placement]) -> None:
-        vertices = [p.smpl.vertex for p in placements]
+        """Raises UserError: a placement has no vertex on this kind of model."""
+        spots = [p.on(model.kind) for p in placements]
+        vertices = [spot.vertex for spot in spots]
         self.sensors = tuple(p.name for p in placements)
-        self._segments = [SMPL_JOINTS.index(p.smpl.segment) for p in placements]
+        self._joint_names = model.joint_names
+        self._parents = model.parents
+        names = model.joint_names
+        self._segments = [names.index(s if (s := spot.segment) in names else HANDS[s]) for spot in spots]
         self._template = model.v_template[vertices]
         self._shapedirs = model.shapedirs[vertices]
         self._posedirs = model.posedirs[vertices]
@@ -80,6 +42,8 @@ class SmplBody:
         """Position of each sensor's vertex and orientation of its segment, in the canonical world.
 
         Betas beyond the model's shape directions are left out, as smplx must have it too (16 in AMASS, 10 in SMPL).
+        Joints that the model has and the motion has not (jaw, eyes, fingers) stay as they are in the rest pose: hands
+        are flat, expressions neutral.
 
         Source: Loper et al. 2015, eq. 2-10; smplx/lbs.py.
         """
@@ -87,11 +51,12 @@ class SmplBody:
         betas = motion.betas[:n_betas]
         vertices = self._template + self._shapedirs[:, :, :n_betas] @ betas
         joints = self._joints + self._joint_shapedirs[:, :, :n_betas] @ betas
+        poses = self._own_joints(motion.poses)
         position = np.empty((len(motion.poses), len(self.sensors), 3))
         orientation = np.empty((len(motion.poses), len(self.sensors), 3, 3))
         for start in range(0, len(motion.poses), BLOCK_FRAMES):
             block = slice(start, start + BLOCK_FRAMES)
-            position[block], orientation[block] = self._block(motion.poses[block], vertices, joints)
+            position[block], orientation[block] = self._block(poses[block], vertices, joints)
         position += motion.trans[:, None]
         return Trajectory(
             position=position @ motion.to_canonical.T,
@@ -100,13 +65,25 @@ class SmplBody:
             sensors=self.sensors,
         )
 
+    def _own_joints(self, poses: Float[np.ndarray, "T joints 3"]) -> Float[np.ndarray, "T J 3"]:
+        """The pose by the model's joints, whatever the file's."""
+        given = POSE_JOINTS[poses.shape[1]]
+        if given == self._joint_names:
+            return poses
+        own = np.zeros((len(poses), len(self._joint_names), 3))
+        for joint, name in enumerate(self._joint_names):
+            source = name if name in given else HANDS.get(name)
+            if source in given:
+                own[:, joint] = poses[:, given.index(source)]
+        return own
+
     def _block(
-        self, poses: Float[np.ndarray, "T 24 3"], vertices: Float[np.ndarray, "K 3"], joints: Float[np.ndarray, "24 3"]
+        self, poses: Float[np.ndarray, "T J 3"], vertices: Float[np.ndarray, "K 3"], joints: Float[np.ndarray, "J 3"]
     ) -> tuple[Float[np.ndarray, "T K 3"], Float[np.ndarray, "T K 3 3"]]:
         local = rotation_matrices(poses)
         pose_feature = (local[:, 1:] - np.eye(3)).reshape(len(poses), -1)
         bent = vertices + np.einsum("kcp,tp->tkc", self._posedirs, pose_feature)
-        turn, place = forward_kinematics(local, joints)
+        turn, place = forward_kinematics(local, joints, self._parents)
         shift = place - np.einsum("tjab,jb->tja", turn, joints)
         blended_turn = np.einsum("kj,tjab->tkab", self._weights, turn)
         blended_shift = np.einsum("kj,tja->tka", self._weights, shift)
@@ -131,12 +108,12 @@ def rotation_matrices(axis_angle: Float[np.ndarray, "*batch 3"]) -> Float[np.nda
 
 
 def forward_kinematics(
-    local: Float[np.ndarray, "T 24 3 3"], joints: Float[np.ndarray, "24 3"]
-) -> tuple[Float[np.ndarray, "T 24 3 3"], Float[np.ndarray, "T 24 3"]]:
-    """Each joint's rotation and position in the world, before `trans`; `joints` in rest pose, m."""
+    local: Float[np.ndarray, "T J 3 3"], joints: Float[np.ndarray, "J 3"], parents: Sequence[int] = SMPL_PARENTS
+) -> tuple[Float[np.ndarray, "T J 3 3"], Float[np.ndarray, "T J 3"]]:
+    """Each joint's rotation and position in the world, before `trans`; `joints` in rest pose, m; parents come first."""
     turn, place = np.empty_like(local), np.empty((*local.shape[:2], 3))
     turn[:, 0], place[:, 0] = local[:, 0], joints[0]
-    for joint, parent in enumerate(SMPL_PARENTS[1:], start=1):
+    for joint, parent in enumerate(parents[1:], start=1):
         turn[:, joint] = turn[:, parent] @ local[:, joint]
         place[:, joint] = place[:, parent] + turn[:, parent] @ (joints[joint] - joints[parent])
     return turn, place

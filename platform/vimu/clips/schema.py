@@ -10,9 +10,9 @@ import pyarrow as pa
 from jaxtyping import Float
 
 from vimu.clips.labels import Label
-from vimu.contracts import ImuRecording, Take
+from vimu.contracts import ImuRecording, Motion, SmplMotion
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 TENSOR = pa.list_(pa.float32())
 """A clip's arrays are flat lists in C order; `n_frames` and `sensors` give the shape: acc, gyr (T,S,3) and ori
@@ -28,6 +28,10 @@ CLIP_SCHEMA = pa.schema(
         pa.field("label", pa.string(), nullable=False),
         pa.field("rule", pa.string(), nullable=False),
         pa.field("source_rate_hz", pa.float64(), nullable=False),
+        pa.field("file_rate_hz", pa.float64(), nullable=False),
+        pa.field("gender", pa.string()),
+        pa.field("body", pa.string()),
+        pa.field("notes", pa.list_(pa.string()), nullable=False),
         pa.field("rate_hz", pa.float64(), nullable=False),
         pa.field("n_frames", pa.int32(), nullable=False),
         pa.field("sensors", pa.list_(pa.string()), nullable=False),
@@ -82,13 +86,19 @@ def recording_sha256(recording: ImuRecording) -> str:
 
 
 def clip_row(
-    take: Take, label: Label, recording: ImuRecording, *, source_rate_hz: float, worker_pid: int
+    motion: Motion, label: Label, recording: ImuRecording, *, body: str | None, worker_pid: int
 ) -> dict[str, object]:
-    """A row of `CLIP_SCHEMA`; `recording` must be in the world frame with gravity removed."""
+    """A row of `CLIP_SCHEMA`; `recording`, made from `motion`, must be in the world frame with gravity removed.
+
+    Args:
+        body: name of the body model's file; None for a skeleton.
+    """
     if (recording.frame, recording.gravity) != ("world", "removed"):
         raise ValueError(f"`recording` must be world/removed, but is {recording.frame}/{recording.gravity}.")
     assert recording.gyr is not None
     assert recording.ori is not None
+    take, smpl = motion.take, motion if isinstance(motion, SmplMotion) else None
+    file_rate_hz = smpl.file_rate_hz if smpl is not None else None
     magnitude = np.linalg.norm(recording.acc, axis=-1)
     sha256 = recording_sha256(recording)
     return {
@@ -99,7 +109,11 @@ def clip_row(
         "description": take.description,
         "label": label.name,
         "rule": label.rule,
-        "source_rate_hz": source_rate_hz,
+        "source_rate_hz": motion.rate_hz,
+        "file_rate_hz": motion.rate_hz if file_rate_hz is None else file_rate_hz,
+        "gender": None if smpl is None else smpl.gender,
+        "body": body,
+        "notes": [] if smpl is None else list(smpl.notes),
         "rate_hz": recording.rate_hz,
         "n_frames": recording.n_frames,
         "sensors": list(recording.sensors),

@@ -12,7 +12,8 @@ from vimu.archives.bvh import read_bvh
 from vimu.archives.config import ArchiveConfig, load_archive
 from vimu.body.placement import Placement, load_placements
 from vimu.body.skeleton import mounts_of, skeleton_trajectory
-from vimu.body.smpl import SmplBody, load_smpl_model
+from vimu.body.subjects import Bodies
+from vimu.clips.plausibility import check_plausible, load_limits
 from vimu.contracts import Frame, Gravity, ImuRecording, Motion, SmplMotion, Trajectory
 from vimu.imu.presets import Order, Preset, load_preset, placement_names
 from vimu.imu.virtual import virtual_imu
@@ -31,7 +32,7 @@ class Synthesizer:
         body: Path | str | None,
         preset: Preset | str = "dip",
     ) -> None:
-        """`body` is an SMPL model file; skeleton archives bring their own bodies and take None.
+        """`body` is an SMPL, SMPL+H or SMPL-X model file, or a folder with one a gender; skeletons take None.
 
         Raises:
             UserError: an unknown placement or one that the rig cannot serve; a body that is missing or no SMPL model;
@@ -40,11 +41,12 @@ class Synthesizer:
         self.preset = preset if isinstance(preset, Preset) else load_preset(preset)
         self.archive = archive
         self.placements: tuple[Placement, ...] = load_placements(placements)
-        self.smpl: SmplBody | None = None
+        self.bodies: Bodies | None = None
+        self._limits = load_limits()
         if archive.reader == "amass":
             if body is None:
                 raise UserError("`body` must be an SMPL model file for an AMASS archive, but is missing.")
-            self.smpl = SmplBody(load_smpl_model(body), self.placements)
+            self.bodies = Bodies(body, self.placements)
         else:
             if "zero" in (self.preset.betas, self.preset.trans):
                 raise UserError(
@@ -58,11 +60,25 @@ class Synthesizer:
         return READERS[self.archive.reader](path, self.archive, root)
 
     def trajectory(self, motion: Motion) -> Trajectory:
-        """Where each sensor is during the take, on the body and along the path that the preset leaves it."""
+        """Where each sensor is during the take, on the body and along the path that the preset leaves it.
+
+        Raises:
+            Rejection: `implausible`, `no_body`.
+        """
         if isinstance(motion, SmplMotion):
-            assert self.smpl is not None
-            return self.smpl.trajectory(_as_preset_has_it(motion, self.preset))
-        return skeleton_trajectory(motion, self.placements, self.archive.segments)
+            assert self.bodies is not None
+            trajectory = self.bodies.of(motion)[0].trajectory(_as_preset_has_it(motion, self.preset))
+        else:
+            trajectory = skeleton_trajectory(motion, self.placements, self.archive.segments)
+        check_plausible(trajectory, self.placements, self._limits, motion.take.sequence)
+        return trajectory
+
+    def body_name(self, motion: Motion) -> str | None:
+        """The model file that serves the take's subject; None for a skeleton."""
+        if not isinstance(motion, SmplMotion):
+            return None
+        assert self.bodies is not None
+        return self.bodies.of(motion)[1]
 
     def recording(
         self,
@@ -103,7 +119,8 @@ def synthesize(
         file: an AMASS npz, or a file of the archive named.
         placements: names of `configs/placements.yaml`, or `vertex:1234@left_elbow`; a preset's name as a plain string
             stands for that preset's sensors.
-        body: SMPL model file (`.npz` or the published `.pkl`), for AMASS files.
+        body: SMPL, SMPL+H or SMPL-X model file (`.npz` or the published `.pkl`) or a folder with one a gender, for
+            AMASS files.
         archive: name of `configs/archives/` or a YAML path; `amass` for an npz.
         rate_hz: of the result; `preset` is the preset's own, None keeps the file's.
         preset: how acceleration is taken, a name of `configs/presets.yaml`; `dip` is the plain formula with the file's

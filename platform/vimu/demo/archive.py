@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vimu.archives.amass import HANDS_BY_WIDTH, Z_UP_TO_Y_UP
+from vimu.archives.amass import Z_UP_TO_Y_UP
+from vimu.contracts import SMPLH_JOINTS
 from vimu.demo.motions import perform
 from vimu.demo.posture import in_turned_world
 from vimu.demo.subjects import Subject, draw_subject
@@ -64,7 +65,7 @@ def _write_take(
     smplh = np.zeros((len(poses), 52, 3))
     smplh[:, :22] = poses[:, :22]
     smplh[:, 22:] = rng.normal(0, 0.15, (30, 3))  # the archive has no finger capture: a constant hand
-    smplh[:, HANDS_BY_WIDTH[156]] = poses[:, 22:]
+    smplh[:, [SMPLH_JOINTS.index(f"{side}_index1") for side in ("left", "right")]] = poses[:, 22:]
     if with_nan:
         smplh[len(poses) // 2, 5] = np.nan
     np.savez(

@@ -111,7 +111,7 @@ def write_body(folder: Path, seed: int = 0) -> Path:
     """Write `SMPL_NEUTRAL.pkl`, as the published model is stored, and the same as `.npz`.
 
     Returns:
-        The pickle's path: what `smplx.SMPL(model_path=...)` and `vimu.body.smpl.load_smpl_model` take.
+        The pickle's path: what `smplx.SMPL(model_path=...)` and `vimu.body.models.load_smpl_model` take.
     """
     folder.mkdir(parents=True, exist_ok=True)
     body = build_body(seed)

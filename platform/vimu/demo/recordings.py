@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from vimu.body.models import load_smpl_model
 from vimu.body.placement import load_placements
-from vimu.body.smpl import SmplBody, load_smpl_model
+from vimu.body.smpl import SmplBody
 from vimu.contracts import SmplMotion, Take
 from vimu.demo.motions import perform
 from vimu.demo.pickles import write_python2_pickle

@@ -21,7 +21,7 @@ class ArchiveInput(Section):
     root: Path
     """Its folder."""
     body: Path | None = None
-    """SMPL model file, for archives of SMPL parameters."""
+    """SMPL, SMPL+H or SMPL-X model file, or a folder with one a gender, for archives of SMPL parameters."""
     annotations: tuple[Path, ...] = ()
     """Files of sentences about takes (KIT-ML's `annotations.json`, CMU's index text), for the label rules."""
     synthetic: bool = False

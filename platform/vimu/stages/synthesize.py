@@ -13,10 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vimu.archives.config import ArchiveConfig, load_archive
-from vimu.archives.take import take_of
+from vimu.archives.take import take_name_of, take_of
+from vimu.archives.unpack import archive_name, archives_in
+from vimu.body.models import model_files
 from vimu.body.placement import load_placements
 from vimu.clips.annotations import described, load_annotations
 from vimu.clips.labels import Label, LabelRules, content_label, label_take, load_label_rules
+from vimu.clips.plausibility import load_limits
 from vimu.clips.schema import CLIP_SCHEMA, clip_row
 from vimu.clips.synthesis import Synthesizer
 from vimu.contracts import Reason, Rejection, Take
@@ -70,13 +73,18 @@ def plan(config: Config) -> Plan[Work]:
     tasks: list[Task] = []
     rejections: list[Row] = []
     archives, listing, labels, annotated = [], [], Counter[str](), 0
+    left_aside, first = Counter[str](), dict[str, str]()
     for given in settings.inputs:
         archive = load_archive(given.archive)
-        Synthesizer(archive, settings.placements, given.body, preset)  # says now what is wrong with these
+        synthesizer = Synthesizer(archive, settings.placements, given.body, preset)
+        if synthesizer.bodies is not None:
+            synthesizer.bodies.load_all()  # says now what is wrong with bodies and placements
         archives.append(archive)
         annotations = load_annotations(given.annotations)
         kept = []
-        for path in _files(archive, given):
+        files, unread = _files(archive, given)
+        left_aside += unread
+        for path in files:
             relative = path.relative_to(given.root).as_posix()
             stat = path.stat()
             listing.append((archive.name, relative, stat.st_size, stat.st_mtime_ns))
@@ -84,6 +92,7 @@ def plan(config: Config) -> Plan[Work]:
             annotated += bool(sentences)
             take = described(take_of(path, given.root, archive), sentences)
             try:
+                _once(path, relative, given, archive, first)
                 label = _label(take, archive, rules)
             except Rejection as rejection:
                 rejections.append(rejection_row(relative, rejection, NAME))
@@ -94,6 +103,7 @@ def plan(config: Config) -> Plan[Work]:
     if not tasks:
         raise UserError(f"`synthesize.inputs` must hold a file that gets a label, but {_why(rejections)}.")
     reasons = Counter(row["reason"] for row in rejections)
+    rules_hit = Counter(row["detail"] for row in rejections if row["reason"] == Reason.REMOVED_BY_RULE)
     return Plan(
         identity={
             "settings": settings.model_dump(mode="json"),
@@ -101,18 +111,25 @@ def plan(config: Config) -> Plan[Work]:
             "placements": [p.model_dump(mode="json") for p in load_placements(settings.placements)],
             "preset": preset.model_dump(mode="json", exclude={"evidence"}),
             "label_rules": rules.model_dump(mode="json") if rules else None,
+            "plausibility": load_limits().model_dump(mode="json"),
             "inputs": {
                 "files": hashlib.sha256(json.dumps(listing).encode()).hexdigest(),
-                "bodies": [file_sha256(g.body) for g in settings.inputs if g.body is not None],
+                "bodies": [
+                    file_sha256(file)
+                    for g in settings.inputs
+                    if g.body is not None
+                    for file in model_files(g.body).values()
+                ],
                 "annotations": [file_sha256(file) for g in settings.inputs for file in g.annotations],
             },
         },
         counts={"files_in": len(listing), "files_to_read": sum(labels.values()), "tasks": len(tasks)}
         | ({"annotated": annotated} if any(given.annotations for given in settings.inputs) else {})
-        | {f"left_out_{reason}": n for reason, n in sorted(reasons.items())},
+        | {f"left_out_{reason}": n for reason, n in sorted(reasons.items())}
+        | dict(sorted(left_aside.items())),
         tables={
             "label": sorted(labels.items()),
-            "left out by": sorted(Counter(row["detail"] for row in rejections if row["reason"] != "no_label").items()),
+            "left out by": sorted(rules_hit.items()),
         },
         work=Work(
             tuple(tasks), tuple(rejections), tuple(archives), preset,
@@ -173,19 +190,44 @@ def _why(rejections: Sequence[Row]) -> str:
     )
 
 
-def _files(archive: ArchiveConfig, given: ArchiveInput) -> list[Path]:
-    """The archive's files, sorted. A link that leads out of the root is refused."""
+def _files(archive: ArchiveConfig, given: ArchiveInput) -> tuple[list[Path], Counter[str]]:
+    """The archive's files, sorted, and how many lie beside them unread. A link that leads out of the root is refused.
+
+    Folders whose name begins with a dot are not looked into: unpacking works in them.
+    """
     if not given.root.is_dir():
         raise UserError(f"`root` of `{given.archive}` must be a folder, but `{given.root}` does not exist.")
-    paths = sorted(p for p in given.root.glob(archive.files) if p.is_file())
+    visible = (p for p in given.root.glob(archive.files) if not _hidden(p.relative_to(given.root)))
+    paths = sorted(p for p in visible if p.is_file())
     found = [p for p in paths if not any(p.match(pattern) for pattern in archive.skip)]
+    packed = [p for p in archives_in(given.root) if not (given.root / str(archive_name(p))).is_dir()]
     if not found:
-        raise UserError(f"`root` of `{given.archive}` must hold `{archive.files}`, but `{given.root}` holds none.")
+        mend = f" Unpack them: python -m vimu.archives.unpack {given.root} --into {given.root}" if packed else ""
+        but = f"{len(packed)} packed archives only." if packed else "none."
+        raise UserError(
+            f"`root` of `{given.archive}` must hold `{archive.files}`, but `{given.root}` holds {but}{mend}"
+        )
     root = given.root.resolve()
     for path in found:
         if not path.resolve().is_relative_to(root):
             raise UserError(f"`{path}` must lie in `{given.root}`, but is a link to `{path.resolve()}`.")
-    return found
+    aside = Counter({"no_motion_by_name": len(paths) - len(found), "archives_not_unpacked": len(packed)})
+    return found, +aside
+
+
+def _hidden(below: Path) -> bool:
+    return any(part.startswith(".") for part in below.parts)
+
+
+def _once(path: Path, relative: str, given: ArchiveInput, archive: ArchiveConfig, first: dict[str, str]) -> None:
+    """Raise a Rejection (`duplicate`) for a take that an earlier file of the same archive holds, in whatever release.
+
+    Args:
+        first: take -> the first file that holds it; goes on from input to input.
+    """
+    name = take_name_of(path, given.root, archive) if archive.take_endings else None
+    if name is not None and first.setdefault(f"{archive.name} {name}", str(path)) != str(path):
+        raise Rejection(relative, Reason.DUPLICATE, f"is the take of {first[f'{archive.name} {name}']}")
 
 
 def _label(take: Take, archive: ArchiveConfig, rules: LabelRules | None) -> Label:
@@ -236,10 +278,10 @@ def run_task(item: Row) -> Row:
             rows.append({"clip": None, "rejection": rejection_row(name, rejection, NAME)})
             continue
         clip = clip_row(
-            replace(motion.take, description=description),
+            replace(motion, take=replace(motion.take, description=description)),
             Label(label, rule),
             recording,
-            source_rate_hz=motion.rate_hz,
+            body=synthesizer.body_name(motion),
             worker_pid=os.getpid(),
         )
         clips.append(clip)

@@ -1,0 +1,225 @@
+"""`python -m vimu.archives.unpack SRC... --into FOLDER`: downloaded archives, unpacked once, safely and whole.
+
+Each archive (`.tar.bz2`, `.tar.xz`, `.tar.gz`, `.tar`, `.zip`) gets a folder of its own, `FOLDER/NAME`, written beside
+it under another name and renamed when all of it is there: killed, the same command goes on with the archives that are
+missing. Archives are unpacked side by side, one a core.
+"""
+
+import bz2
+import gzip
+import json
+import lzma
+import os
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path, PurePosixPath
+from typing import IO, Annotated, cast
+
+import typer
+from rich.markup import escape
+
+from vimu.contracts import Reason, Rejection
+from vimu.runtime.console import console
+from vimu.runtime.errors import EXIT_OPERATION_FAILED, EXIT_USER, UserError, listed
+
+SUFFIXES = (".tar.bz2", ".tar.xz", ".tar.gz", ".tgz", ".tar", ".zip")
+MARK = ".vimu-unpacked.json"
+"""Lies in an unpacked folder: from which archive it was made."""
+MAX_FILES = 200_000
+MAX_FILE_BYTES = 2**30
+"""AMASS's longest take is about 90 MB."""
+MAX_BYTES = 64 * 2**30
+"""Of one archive. AMASS's largest expand to some 10 GB."""
+CHUNK = 2**20
+TAR_END = 1024
+"""Zeros that end a tar. Source: POSIX.1-2001, pax."""
+
+
+def archive_name(path: Path) -> str | None:
+    """The archive's name without its suffix, `CMU` for `CMU.tar.bz2`; None for another file."""
+    for suffix in SUFFIXES:
+        if path.name.lower().endswith(suffix):
+            return path.name[: -len(suffix)]
+    return None
+
+
+def archives_in(folder: Path) -> list[Path]:
+    """The archives that lie in a folder itself, sorted."""
+    return sorted(p for p in folder.iterdir() if p.is_file() and archive_name(p))
+
+
+def unpack(archive: Path, into: Path, *, max_bytes: int = MAX_BYTES) -> int:
+    """Unpack one archive to `into/NAME`; the number of files, also where it was unpacked before.
+
+    Raises:
+        UserError: `into/NAME` is there and was made from something else.
+        Rejection: `unreadable` (damaged, a link, a device, a name that leads out of the folder, one name twice),
+            `oversized`. Nothing is left of it.
+    """
+    name = archive_name(archive)
+    assert name is not None
+    target, partial = into / name, into / f".{name}.partial"
+    source = {"archive": archive.name, "bytes": archive.stat().st_size}
+    if target.exists():
+        mark = target / MARK
+        made = json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() else {}
+        if {key: made.get(key) for key in source} != source:
+            raise UserError(f"`{target}` must be made from `{archive}`, but is not. Delete it, or unpack elsewhere.")
+        return int(made["files"])
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        n_files = _write_members(archive, partial, max_bytes)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    (partial / MARK).write_text(json.dumps(source | {"files": n_files}), encoding="utf-8")
+    partial.rename(target)
+    return n_files
+
+
+def _write_members(archive: Path, folder: Path, max_bytes: int) -> int:
+    """Write the archive's files, byte by counted byte: no link, owner or mode of the archive is taken over."""
+    n_files, left = 0, max_bytes
+    try:
+        for name, stream in _members(archive):
+            path = folder / _safe(archive, name)
+            n_files += 1
+            if n_files > MAX_FILES:
+                raise Rejection(str(archive), Reason.OVERSIZED, f"holds more than {MAX_FILES:,} files")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            left -= _copy(archive, name, stream, path, min(left, MAX_FILE_BYTES))
+    except (Rejection, FileNotFoundError):
+        raise
+    except FileExistsError as error:
+        raise Rejection(str(archive), Reason.UNREADABLE, f"holds `{error.filename}` twice") from error
+    except OSError as error:
+        if error.errno is not None:  # the disk's: full, read-only
+            raise
+        raise _damaged(archive, error) from error
+    except Exception as error:  # damage shows as any error of tarfile, zipfile, bz2, lzma or zlib
+        raise _damaged(archive, error) from error
+    return n_files
+
+
+def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    """Name and bytes of each file, in the order of the archive: a tar is read once, without seeking."""
+    if archive.name.lower().endswith(".zip"):
+        with zipfile.ZipFile(archive) as bundle:
+            for info in bundle.infolist():
+                kind = info.external_attr >> 16 & 0o170000
+                if kind not in (0, 0o100000, 0o040000):
+                    raise Rejection(str(archive), Reason.UNREADABLE, f"`{info.filename}` is a link or a device")
+                if not info.is_dir():
+                    with bundle.open(info) as stream:
+                        yield info.filename, stream
+        return
+    with _decompressed(archive) as plain, tarfile.open(fileobj=plain, mode="r|") as tape:
+        for member in tape:
+            if not (member.isreg() or member.isdir()):
+                raise Rejection(str(archive), Reason.UNREADABLE, f"`{member.name}` is a link or a device")
+            content = tape.extractfile(member)
+            if content is not None:
+                yield member.name, content
+        while plain.read(CHUNK):  # to the end, where the checksum is
+            pass
+
+
+def _decompressed(archive: Path) -> IO[bytes]:
+    """A tar's bytes. tarfile's own decompression takes where a file was cut for the archive's end; these do not."""
+    name = archive.name.lower()
+    if name.endswith(".bz2"):
+        return bz2.open(archive)
+    if name.endswith(".xz"):
+        return lzma.open(archive)
+    if name.endswith("gz"):
+        return cast(IO[bytes], gzip.open(archive))
+    plain = archive.open("rb")
+    plain.seek(-min(TAR_END, archive.stat().st_size), os.SEEK_END)
+    if plain.read() != bytes(TAR_END):
+        plain.close()
+        raise Rejection(str(archive), Reason.UNREADABLE, "has no end: it was cut short")
+    plain.seek(0)
+    return plain
+
+
+def _safe(archive: Path, name: str) -> PurePosixPath:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.parts or "\\" in name or "\0" in name:
+        raise Rejection(str(archive), Reason.UNREADABLE, f"`{name}` leads out of the folder")
+    return path
+
+
+def _copy(archive: Path, name: str, stream: IO[bytes], path: Path, limit: int) -> int:
+    written = 0
+    with path.open("xb") as out:
+        while chunk := stream.read(CHUNK):
+            written += len(chunk)
+            if written > limit:
+                raise Rejection(str(archive), Reason.OVERSIZED, f"`{name}` expands beyond the limit ({limit:,} bytes)")
+            out.write(chunk)
+    return written
+
+
+def _damaged(archive: Path, error: Exception) -> Rejection:
+    return Rejection(str(archive), Reason.UNREADABLE, f"{type(error).__name__}: {error}")
+
+
+def _sources(given: Sequence[Path]) -> list[Path]:
+    found: list[Path] = []
+    for path in given:
+        here = archives_in(path) if path.is_dir() else [path] if path.is_file() and archive_name(path) else []
+        if not here:
+            raise UserError(
+                f"`SRC` must be an archive ({', '.join(SUFFIXES)}) or a folder of them, but `{path}` is not."
+            )
+        found += here
+    names = [archive_name(path) for path in found]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise UserError(f"`SRC` must have one archive a name, but {listed(twice)} comes twice.")
+    return found
+
+
+def unpack_all(given: Sequence[Path], into: Path) -> dict[Path, int | Rejection]:
+    """Unpack archives, and those in folders, side by side; files of each, or why it could not be unpacked.
+
+    Raises:
+        UserError: one of `given` is no archive, or what lies at its place was made from something else.
+    """
+    archives = _sources(given)
+    into.mkdir(parents=True, exist_ok=True)
+    results: dict[Path, int | Rejection] = {}
+    with ProcessPoolExecutor(min(len(archives), os.cpu_count() or 1)) as pool:
+        jobs = {pool.submit(unpack, archive, into): archive for archive in archives}
+        for job in as_completed(jobs):
+            try:
+                results[jobs[job]] = job.result()
+                console.print(f"  {escape(jobs[job].name)}: {results[jobs[job]]} files")
+            except Rejection as rejection:
+                results[jobs[job]] = rejection
+                console.print(f"  [bold red]left out[/] {escape(str(rejection))}")
+    return results
+
+
+def main(
+    src: Annotated[list[Path], typer.Argument(help="Archives, or folders that hold them.")],
+    into: Annotated[Path, typer.Option(help="Where each gets a folder of its own.")],
+) -> None:
+    """Unpack downloaded archives: `python -m vimu.archives.unpack ~/Downloads/amass --into data/amass`."""
+    try:
+        results = unpack_all(src, into)
+    except UserError as error:
+        console.print(f"[bold red]error:[/] {escape(str(error))}")
+        raise typer.Exit(EXIT_USER) from error
+    failed = [result for result in results.values() if isinstance(result, Rejection)]
+    console.print(f"{len(results) - len(failed)} of {len(results)} archives lie unpacked in {into}")
+    if failed:
+        raise typer.Exit(EXIT_OPERATION_FAILED)
+
+
+if __name__ == "__main__":
+    typer.run(main)

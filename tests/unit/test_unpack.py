@@ -1,0 +1,160 @@
+"""Downloaded archives: unpacked once, whole or not at all, and nothing outside their folder."""
+
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+
+import pytest
+
+from vimu.archives import unpack as unpacking
+from vimu.archives.unpack import MARK, archive_name, unpack, unpack_all
+from vimu.contracts import Reason, Rejection
+from vimu.runtime.errors import UserError
+
+FILES = {"CMU/13/13_18_poses.npz": b"walk" * 500, "CMU/LICENSE.txt": b"free", "CMU/13/with space_poses.npz": b""}
+
+
+def write(path, files=FILES, **member):
+    """An archive of the kind that its name says; `member`: attributes of one more tar member."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bundle:
+            for name, data in files.items():
+                bundle.writestr(name, data)
+        return path
+    with tarfile.open(path, "w:" + {"bz2": "bz2", "xz": "xz", "gz": "gz", "tgz": "gz"}.get(path.suffix[1:], "")) as tar:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(data), 0o4777
+            tar.addfile(info, io.BytesIO(data))
+        if member:
+            info = tarfile.TarInfo("odd")
+            for key, value in member.items():
+                setattr(info, key, value)
+            tar.addfile(info)
+    return path
+
+
+@pytest.mark.parametrize("suffix", unpacking.SUFFIXES)
+def test_every_kind_is_unpacked_byte_for_byte(tmp_path, suffix):
+    assert unpack(write(tmp_path / f"CMU{suffix}"), tmp_path) == 3
+    for name, data in FILES.items():
+        path = tmp_path / "CMU" / name
+        assert path.read_bytes() == data
+        assert path.stat().st_mode & 0o7111 == 0  # no mode of the archive's
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_again_does_nothing_and_another_archive_is_refused(tmp_path):
+    archive = write(tmp_path / "CMU.tar.bz2")
+    unpack(archive, tmp_path)
+    before = (tmp_path / "CMU" / MARK).stat().st_mtime_ns
+    assert unpack(archive, tmp_path) == 3
+    assert (tmp_path / "CMU" / MARK).stat().st_mtime_ns == before
+    write(archive, {"CMU/1/other_poses.npz": os.urandom(5000)})
+    with pytest.raises(UserError, match="must be made from"):
+        unpack(archive, tmp_path)
+
+
+def test_a_folder_of_the_users_own_is_never_touched(tmp_path):
+    (tmp_path / "CMU").mkdir()
+    with pytest.raises(UserError, match="Delete it, or unpack elsewhere"):
+        unpack(write(tmp_path / "CMU.tar.bz2"), tmp_path)
+
+
+def test_what_a_killed_run_left_is_cleared(tmp_path):
+    (tmp_path / ".CMU.partial" / "CMU").mkdir(parents=True)
+    (tmp_path / ".CMU.partial" / "CMU" / "half.npz").write_bytes(b"x")
+    unpack(write(tmp_path / "CMU.tar.bz2"), tmp_path)
+    assert not list(tmp_path.rglob("half.npz"))
+
+
+@pytest.mark.parametrize("name", ["../evil.npz", "/evil.npz", "CMU/../../evil.npz", "CMU\\..\\evil.npz"])
+@pytest.mark.parametrize("suffix", [".tar.bz2", ".zip"])
+def test_names_that_lead_out_are_refused_and_nothing_is_left(tmp_path, name, suffix):
+    with pytest.raises(Rejection, match="leads out of the folder"):
+        unpack(write(tmp_path / f"CMU{suffix}", FILES | {name: b"evil"}), tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+    assert not list(tmp_path.rglob("evil*"))
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+def test_links_and_devices_in_a_tar_are_refused(tmp_path, kind):
+    with pytest.raises(Rejection, match="is a link or a device"):
+        unpack(write(tmp_path / "CMU.tar.bz2", type=kind, linkname="/etc/passwd"), tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path):
+    info = zipfile.ZipInfo("link")
+    info.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as bundle:
+        bundle.writestr(info, "/etc/passwd")
+    with pytest.raises(Rejection, match="is a link or a device"):
+        unpack(tmp_path / "x.zip", tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".tar.bz2", ".zip"])
+def test_limits_hold_on_the_bytes_that_come_out(tmp_path, suffix, monkeypatch):
+    bomb = write(tmp_path / f"bomb{suffix}", {"a/zeros.npz": bytes(3_000_000)})
+    assert bomb.stat().st_size < 10_000
+    with pytest.raises(Rejection) as error:
+        unpack(bomb, tmp_path / "out", max_bytes=2_000_000)
+    assert error.value.reason is Reason.OVERSIZED
+    monkeypatch.setattr(unpacking, "MAX_FILES", 2)
+    with pytest.raises(Rejection, match="more than 2 files"):
+        unpack(write(tmp_path / f"many{suffix}"), tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".tar.bz2", ".tar.xz", ".tar.gz", ".tar", ".zip"])
+def test_a_cut_download_is_a_rejection_and_leaves_nothing(tmp_path, suffix):
+    """Also where whole files come before the cut (bz2 has blocks of 900 kB): half an archive must not pass for all."""
+    path = write(tmp_path / f"CMU{suffix}", {f"CMU/1/{i}.npz": os.urandom(100_000) for i in range(15)})
+    whole = path.read_bytes()
+    for share in (0, 0.01, 0.4, 0.7, 0.95):
+        path.write_bytes(whole[: int(len(whole) * share)])
+        with pytest.raises(Rejection) as error:
+            unpack(path, tmp_path / "out")
+        assert error.value.reason is Reason.UNREADABLE
+        assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".tar.bz2", ".tar.xz", ".tar.gz", ".zip"])
+def test_a_flipped_byte_is_found(tmp_path, suffix):
+    path = write(tmp_path / f"CMU{suffix}", {"CMU/1/a.npz": os.urandom(5000)})
+    raw = bytearray(path.read_bytes())
+    raw[2000] ^= 0xFF
+    path.write_bytes(raw)
+    with pytest.raises(Rejection):
+        unpack(path, tmp_path / "out")
+
+
+def test_folders_are_searched_and_one_bad_archive_does_not_stop_the_others(tmp_path):
+    (tmp_path / "in").mkdir()
+    write(tmp_path / "in" / "CMU.tar.bz2")
+    write(tmp_path / "in" / "KIT.zip")
+    (tmp_path / "in" / "EKUT.tar.bz2").write_bytes(b"no archive")
+    results = {archive_name(k): v for k, v in unpack_all([tmp_path / "in"], tmp_path / "out").items()}
+    assert (results["CMU"], results["KIT"]) == (3, 3)
+    assert isinstance(results["EKUT"], Rejection)
+    with pytest.raises(UserError, match="comes twice"):
+        unpack_all([write(tmp_path / "CMU.zip"), tmp_path / "in"], tmp_path / "out")
+    with pytest.raises(UserError, match="must be an archive"):
+        unpack_all([tmp_path / "none"], tmp_path / "out")
+
+
+def test_the_command_of_the_docs(tmp_path, repo):
+    write(tmp_path / "CMU.tar.bz2")
+    done = subprocess.run(
+        [sys.executable, "-m", "vimu.archives.unpack", tmp_path, "--into", tmp_path], cwd=repo, capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert (done.returncode, "1 of 1 archives" in done.stderr) == (0, True), done.stderr
+    wrong = subprocess.run(
+        [sys.executable, "-m", "vimu.archives.unpack", tmp_path / "none", "--into", tmp_path], cwd=repo,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert (wrong.returncode, "must be an archive" in wrong.stderr) == (2, True)

@@ -14,6 +14,7 @@ from vimu.archives.bvh import read_bvh
 from vimu.archives.config import load_archive
 from vimu.body.placement import load_placements
 from vimu.body.skeleton import skeleton_trajectory
+from vimu.clips.synthesis import READERS
 
 SIDES = ("hip", "knee", "ankle", "collar", "shoulder", "elbow", "wrist")
 
@@ -32,7 +33,7 @@ def bandai(folder: Path, content: str) -> list[Body]:
 
 def other_rig(vimu_data: Path, archive: str, file: str) -> Body:
     config = load_archive(archive)
-    return Body(read_bvh(vimu_data / "mocap_other_rigs" / "raw" / file, config), config)
+    return Body(READERS[config.reader](vimu_data / "mocap_other_rigs" / "raw" / file, config, None), config)
 
 
 def assert_trunk_and_shoulders_are_aligned(body: Body) -> None:
@@ -194,6 +195,8 @@ def test_bandai_wrists_work_harder_in_running_than_in_walking(bandai_mini):
 
 RIGS = [
     ("cmu_bvh", "cmu/01_01.bvh", slice(None)),
+    ("cmu_asf_amc", "cmu/01_01.amc", slice(None)),
+    ("cmu_asf_amc", "cmu/11_01.amc", slice(None)),
     ("cmu_hanging_arms", "animated_drawings/cmu1/jumping_jacks.bvh", slice(None)),
     ("fair", "animated_drawings/fair1/dab.bvh", slice(None)),
     ("fair", "animated_drawings/fair1/jumping.bvh", slice(0, 150)),
@@ -224,12 +227,16 @@ def test_other_rigs_bend_their_joints_about_smpls_hinges(vimu_data, archive, fil
 
 @pytest.mark.parametrize(
     ("archive", "file", "flights"),
-    [("cmu_bvh", "cmu/01_01.bvh", 10), ("cmu_hanging_arms", "animated_drawings/cmu1/jumping_jacks.bvh", 2)],
+    [
+        ("cmu_bvh", "cmu/01_01.bvh", 10),
+        ("cmu_asf_amc", "cmu/01_01.amc", 10),
+        ("cmu_hanging_arms", "animated_drawings/cmu1/jumping_jacks.bvh", 2),
+    ],
 )
 def test_a_jumping_body_falls_at_g(vimu_data, archive, file, flights):
     """Unit, vertical axis and rate at once: the centre of mass of a body in the air falls at 9.81 m/s^2."""
     config = load_archive(archive)
-    motion = read_bvh(vimu_data / "mocap_other_rigs" / "raw" / file, config)
+    motion = READERS[config.reader](vimu_data / "mocap_other_rigs" / "raw" / file, config, None)
     # centre of each segment and its share of the body's mass; Source: Winter 1990, table 3.1
     shares = {"pelvis": 0.3, "spine3": 0.197, "head": 0.081} | {
         f"{side}_{s}": m

@@ -80,7 +80,7 @@ def read_bvh(path: Path, config: ArchiveConfig, root: Path | None = None) -> Ske
     translations, rotations = _local_transforms(values, joints)
     assert config.unit_m is not None and config.up is not None  # ArchiveConfig demands them of a bvh archive
     translations *= config.unit_m
-    upright = _to_y_up(config.up)
+    upright = to_y_up(config.up)
     translations[:, 0] = translations[:, 0] @ upright.T
     rotations[:, 0] = upright @ rotations[:, 0]
     return SkeletonMotion(
@@ -163,7 +163,7 @@ def _product_of_turns(
     return np.moveaxis(product, (0, 1), (-2, -1))
 
 
-def _to_y_up(up: Axis) -> Float[np.ndarray, "3 3"]:
+def to_y_up(up: Axis) -> Float[np.ndarray, "3 3"]:
     """The rotation that brings the file's vertical to +Y and, for a vertical of y or z, leaves x where it is."""
     y = unit_vector(up)
     x = np.array([1.0, 0.0, 0.0]) if y[0] == 0 else np.array([0.0, -y[0], 0.0])

@@ -78,7 +78,7 @@ class ArchiveConfig(Section):
 
     name: str
     """Short name; goes into every clip."""
-    reader: Literal["amass", "bvh"]
+    reader: Literal["amass", "bvh", "asf_amc"]
     licence: str
     """What its licence allows; copied into every manifest."""
     files: str = "**/*"
@@ -102,11 +102,13 @@ class ArchiveConfig(Section):
     """Wrong frame rates; the first that matches a take counts."""
 
     unit_m: PositiveFloat | None = None
-    """Metres a length unit (bvh)."""
+    """Metres a length unit (bvh), or an inch of the skeleton file (asf_amc): 0.0254."""
     up: Axis | None = None
-    """The file's vertical axis (bvh)."""
+    """The file's vertical axis (bvh, asf_amc)."""
+    rate_hz: PositiveFloat | None = None
+    """Frames a second of all takes (asf_amc): the format does not say it."""
     segments: dict[str, Segment] = Field(default_factory=dict)
-    """SMPL segment name -> the rig's joint (bvh)."""
+    """SMPL segment name -> the rig's joint (bvh, asf_amc)."""
 
     @field_validator("subject", "content")
     @classmethod
@@ -122,8 +124,10 @@ class ArchiveConfig(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> "ArchiveConfig":
-        if self.reader == "bvh" and (self.unit_m is None or self.up is None or not self.segments):
-            raise ValueError("a bvh archive must say `unit_m`, `up` and `segments`")
+        if self.reader != "amass" and (self.unit_m is None or self.up is None or not self.segments):
+            raise ValueError(f"a {self.reader} archive must say `unit_m`, `up` and `segments`")
+        if (self.reader == "asf_amc") != (self.rate_hz is not None):
+            raise ValueError("`rate_hz` must be given for an asf_amc archive, and for no other")
         unknown = set(self.segments) - set(SMPL_JOINTS)
         if unknown:
             raise ValueError(f"`segments` must be named as SMPL's joints, unlike {', '.join(sorted(unknown))}")

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from vimu.archives.amass import read_amass
+from vimu.archives.asf_amc import read_amc
 from vimu.archives.bvh import read_bvh
 from vimu.archives.config import ArchiveConfig, load_archive
 from vimu.body.placement import Placement, load_placements
@@ -19,7 +20,11 @@ from vimu.imu.presets import Order, Preset, load_preset, placement_names
 from vimu.imu.virtual import virtual_imu
 from vimu.runtime.errors import UserError
 
-READERS: dict[str, Callable[[Path, ArchiveConfig, Path | None], Motion]] = {"amass": read_amass, "bvh": read_bvh}
+READERS: dict[str, Callable[[Path, ArchiveConfig, Path | None], Motion]] = {
+    "amass": read_amass,
+    "bvh": read_bvh,
+    "asf_amc": read_amc,
+}
 
 
 class Synthesizer:

@@ -1,5 +1,6 @@
-"""World, sensor or root axes, gravity in or out."""
+"""World, sensor or root axes, gravity in or out, which sensors."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -51,3 +52,15 @@ def in_frame(recording: ImuRecording, *, frame: Frame, gravity: Gravity) -> ImuR
     if frame != "world":
         acc = np.einsum("tsji,tsj->tsi", _axes(recording, frame, ori), acc)
     return replace(recording, acc=acc.astype(np.float32), frame=frame, gravity=gravity)
+
+
+def of_sensors(recording: ImuRecording, sensors: Sequence[str]) -> ImuRecording:
+    """The recording's `sensors` only, in that order; each must be in it."""
+    index = [recording.sensors.index(s) for s in sensors]
+    return replace(
+        recording,
+        acc=recording.acc[:, index],
+        gyr=None if recording.gyr is None else recording.gyr[:, index],
+        ori=None if recording.ori is None else recording.ori[:, index],
+        sensors=tuple(sensors),
+    )

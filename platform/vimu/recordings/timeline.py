@@ -94,6 +94,11 @@ def fill_gaps(
     return np.concatenate([times, at])[order], filled[order]
 
 
+def timeline_frames(span: tuple[float, float], rate_hz: float) -> int:
+    """Frames at `rate_hz` from the span's start to its end, both in s."""
+    return int((span[1] - span[0]) * rate_hz + TIMING_SLACK_S) + 1
+
+
 def on_timeline(
     times: Float[np.ndarray, " rows"],
     values: Float[np.ndarray, "rows axes"],
@@ -109,7 +114,7 @@ def on_timeline(
     """
     fine_hz = max(from_hz, to_hz)
     start, end = span
-    n_frames = int((end - start) * to_hz + TIMING_SLACK_S) + 1
+    n_frames = timeline_frames(span, to_hz)
     n_fine = int(np.ceil((n_frames - 1) * fine_hz / to_hz)) + 1
     grid = np.minimum(start + np.arange(n_fine) / fine_hz, end)
     fine = make_interp_spline(times, values, k=3)(grid)

@@ -75,6 +75,11 @@ class PrepareSettings(Section):
     windows: WindowSettings = WindowSettings()
     virtual_split: SplitSettings = SplitSettings()
     real_split: SplitSettings = SplitSettings()
+    device: str | None = None
+    """Name in `configs/devices/`, or a YAML path: virtual clips pass through these devices, so that both sides look
+    through the same. None leaves them ideal."""
+    device_seed: int = 0
+    """Of what the devices draw: a clip's readings depend on it, the clip and the sensor."""
 
 
 class TuneSettings(Section):

@@ -14,7 +14,9 @@ import pyarrow.parquet as pq
 
 from vimu.clips.schema import clips_from, split_group
 from vimu.contracts import ImuRecording, Reason, Rejection
-from vimu.imu.frames import ChannelMissingError
+from vimu.imu.device import apply_devices, frames_through
+from vimu.imu.device_models import DeviceSet, load_devices
+from vimu.imu.frames import ChannelMissingError, of_sensors
 from vimu.recordings.config import RecordingConfig, load_recordings
 from vimu.recordings.trials import TrialFile, list_trials, read_trial
 from vimu.resampling import resampled_length
@@ -24,7 +26,7 @@ from vimu.stages.config import Config, PrepareSettings
 from vimu.stages.shards import Row, clear_marks, mark_done, rejection_row, run_shards, write_rejections, write_shard
 from vimu.stages.stage import Plan, Stage, clips_of, input_identity
 from vimu.windows.cut import cut, n_windows
-from vimu.windows.features import features
+from vimu.windows.features import FEATURE_SETS, features
 from vimu.windows.schema import window_schema
 from vimu.windows.settings import WindowSettings
 from vimu.windows.split import assign_splits
@@ -45,20 +47,23 @@ class Work:
     real: RecordingConfig
     groups: str
     """What the virtual split keeps apart: `subjects`, or `clips` where an archive names none."""
+    devices: DeviceSet | None
 
 
 def plan(config: Config) -> Plan[Work]:
     """Choose the sensors, assign every clip and trial to a split, count the virtual windows.
 
     Raises:
-        UserError: nothing is synthesized yet, no sensor is common to all inputs, or there are too few subjects.
+        UserError: nothing is synthesized yet, no sensor is common to all inputs, there are too few subjects, or the
+            device set does not serve the sensors or the feature set.
     """
     settings = config.preparation
     synthesized = clips_of(config)
     real = load_recordings(settings.real.recordings)
     trials, left_out = list_trials(settings.real.root, real)
     sensors = _sensors(settings.windows, synthesized, real)
-    clip_items, n_virtual, too_short, groups = _clip_items(settings, synthesized)
+    devices = _devices(settings, sensors)
+    clip_items, n_virtual, too_short, groups = _clip_items(settings, synthesized, devices, sensors)
     trial_items = _trial_items(settings, real, trials)
     rejections = too_short + [
         rejection_row(_below(rejection.path, settings.real.root), rejection, NAME) for rejection in left_out
@@ -67,6 +72,7 @@ def plan(config: Config) -> Plan[Work]:
         identity={
             "settings": settings.model_dump(mode="json"),
             "recordings": real.model_dump(mode="json"),
+            "devices": None if devices is None else devices.model_dump(mode="json"),
             "sensors": list(sensors),
             "inputs": input_identity(synthesized) | {"recordings": _files_hash(trials)},
         },
@@ -82,7 +88,7 @@ def plan(config: Config) -> Plan[Work]:
             "left out": sorted(Counter(row["reason"] for row in rejections).items()),
             "real label (trials)": sorted(Counter(t.activity for t in trials).items()),
         },
-        work=Work((*clip_items, *trial_items), tuple(rejections), sensors, synthesized, real, groups),
+        work=Work((*clip_items, *trial_items), tuple(rejections), sensors, synthesized, real, groups, devices),
     )
 
 
@@ -95,6 +101,8 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
         "settings": settings.windows.model_dump_json(),
         "sensors": list(work.sensors),
         "recordings": work.real.model_dump_json(),
+        "devices": "" if work.devices is None else work.devices.model_dump_json(),
+        "device_seed": settings.device_seed,
     }
     rows = run_shards(run_task, [item | common for item in work.items], staging, config.ray)
     broken = [row["error"] for row in rows if row.get("error")]
@@ -156,7 +164,31 @@ def _sensors(settings: WindowSettings, synthesized: Published, real: RecordingCo
     return settings.sensors
 
 
-def _clip_items(settings: PrepareSettings, synthesized: Published) -> tuple[list[Row], int, list[Row], str]:
+def _devices(settings: PrepareSettings, sensors: tuple[str, ...]) -> DeviceSet | None:
+    """The device set asked for, which must serve every sensor and all that the feature set needs."""
+    if settings.device is None:
+        return None
+    devices = load_devices(settings.device)
+    devices.check(sensors)
+    feature_set = settings.windows.feature_set
+    signals = FEATURE_SETS[feature_set].signals
+    if "ori" in signals:
+        raise UserError(
+            f"`windows.feature_set` must do without orientation where `prepare.device` is set, for a device measures "
+            f"none, but is `{feature_set}`."
+        )
+    lacking = [s for s in sensors if any(devices.models[m].gyr is None for m in devices.sensors[s])]
+    if "gyr" in signals and lacking:
+        raise UserError(
+            f"`windows.feature_set` must do without gyroscope, which `{devices.name}` lacks at {listed(lacking)}, "
+            f"but is `{feature_set}`."
+        )
+    return devices
+
+
+def _clip_items(
+    settings: PrepareSettings, synthesized: Published, devices: DeviceSet | None, sensors: tuple[str, ...]
+) -> tuple[list[Row], int, list[Row], str]:
     """A task a shard of clips, the number of windows in all, the clips shorter than one window, and what a split
     keeps apart."""
     window = settings.windows
@@ -164,10 +196,12 @@ def _clip_items(settings: PrepareSettings, synthesized: Published) -> tuple[list
     index = [pq.read_table(path, columns=list(INDEX)).to_pylist() for path in files]
     rejections, usable, n_in_all = [], [], 0
     for row in (row for shard in index for row in shard):
-        n = n_windows(
-            resampled_length(row["n_frames"], row["rate_hz"], window.rate_hz),
-            length_frames=window.length_frames, hop_frames=window.hop_frames,
-        )  # fmt: skip
+        n_frames = (
+            resampled_length(row["n_frames"], row["rate_hz"], window.rate_hz)
+            if devices is None
+            else frames_through(row["n_frames"], row["rate_hz"], devices, sensors, rate_hz=window.rate_hz)
+        )
+        n = n_windows(n_frames, length_frames=window.length_frames, hop_frames=window.hop_frames)
         n_in_all += n
         if n:
             usable.append(row)
@@ -260,10 +294,21 @@ def run_task(item: Row) -> Row:
 
 
 def _clips(item: Row, splits: dict[str, str]) -> list[_Source]:
-    clips = clips_from(pq.read_table(item["clips"]))
+    clips = [c for c in clips_from(pq.read_table(item["clips"])) if c.clip_id in splits]
     return [
-        _Source(c.clip_id, c.archive, c.group, c.label, c.sequence, c.recording) for c in clips if c.clip_id in splits
+        _Source(c.clip_id, c.archive, c.group, c.label, c.sequence, _through_devices(item, c.clip_id, c.recording))
+        for c in clips
     ]
+
+
+def _through_devices(item: Row, clip_id: str, recording: ImuRecording) -> ImuRecording:
+    """What the device set would have measured of a clip; the clip itself where there is none."""
+    if not item["devices"]:
+        return recording
+    devices = DeviceSet.model_validate_json(item["devices"])
+    rate_hz = WindowSettings.model_validate_json(item["settings"]).rate_hz
+    worn = of_sensors(recording, item["sensors"])
+    return apply_devices(worn, devices, seed=item["device_seed"], clip_id=clip_id, rate_hz=rate_hz)
 
 
 def _trials(item: Row, settings: WindowSettings, sensors: Sequence[str]) -> list["_Source | Rejection"]:

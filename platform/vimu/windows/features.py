@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vimu.contracts import Frame, Gravity, ImuRecording
-from vimu.imu.frames import ChannelMissingError, in_frame
+from vimu.imu.frames import ChannelMissingError, in_frame, of_sensors
 from vimu.resampling import resample_rotations, resample_vectors
 from vimu.windows.settings import FeatureSet
 
@@ -56,7 +56,7 @@ def features(
     missing = [s for s in sensors if s not in recording.sensors]
     if missing:
         raise ChannelMissingError(f"has no sensor {', '.join(missing)}, only {', '.join(recording.sensors)}")
-    turned = in_frame(_of_sensors(recording, sensors), frame=wanted.frame, gravity=wanted.gravity)
+    turned = in_frame(of_sensors(recording, sensors), frame=wanted.frame, gravity=wanted.gravity)
     parts = []
     for signal in wanted.signals:
         values = getattr(turned, signal)
@@ -68,17 +68,3 @@ def features(
         parts.append(resampled.reshape(len(resampled), len(sensors), -1))
     frames = np.concatenate(parts, axis=2)
     return np.ascontiguousarray(frames.reshape(len(frames), -1), dtype=np.float32)
-
-
-def _of_sensors(recording: ImuRecording, sensors: Sequence[str]) -> ImuRecording:
-    index = [recording.sensors.index(s) for s in sensors]
-    return ImuRecording(
-        acc=recording.acc[:, index],
-        gyr=None if recording.gyr is None else recording.gyr[:, index],
-        ori=None if recording.ori is None else recording.ori[:, index],
-        rate_hz=recording.rate_hz,
-        sensors=tuple(sensors),
-        frame=recording.frame,
-        gravity=recording.gravity,
-        notes=recording.notes,
-    )

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from vimu.clips.labels import Label
 from vimu.clips.schema import CLIP_SCHEMA, clip_row
-from vimu.contracts import STANDARD_GRAVITY, ImuRecording, Take
+from vimu.contracts import STANDARD_GRAVITY, ImuRecording, SkeletonMotion, Take
 from vimu.imu.device_models import load_devices
 from vimu.runtime.errors import UserError
 from vimu.stages import prepare
@@ -39,7 +39,9 @@ def windows(tmp_path: Path, run: str, device: str | None, seed: int = 0) -> pa.T
     staging = tmp_path / run
     (staging / ".tasks").mkdir(parents=True)
     take = Take("made_up", None, "sway", "sway")
-    row = clip_row(take, Label("swaying", "by hand"), recording(), source_rate_hz=60.0, worker_pid=1)
+    turns = np.tile(np.eye(3), (3, 1, 1, 1))
+    motion = SkeletonMotion(("root",), (-1,), np.zeros((3, 1, 3)), turns, 60.0, take)
+    row = clip_row(motion, Label("swaying", "by hand"), recording(), body=None, worker_pid=1)
     pq.write_table(pa.Table.from_pylist([row], CLIP_SCHEMA), staging / "clips.parquet")
     prepare.run_task(
         {

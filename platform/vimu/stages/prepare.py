@@ -1,33 +1,28 @@
 """Windows on Ray Data: published clips and real recordings in, one windows table with splits out."""
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vimu.clips.schema import clips_from, split_group
-from vimu.contracts import ImuRecording, Reason, Rejection
-from vimu.imu.device import apply_devices, frames_through
+from vimu.clips.schema import split_group
+from vimu.contracts import Reason, Rejection
+from vimu.imu.device import frames_through
 from vimu.imu.device_models import DeviceSet, load_devices
-from vimu.imu.frames import ChannelMissingError, of_sensors
 from vimu.recordings.config import RecordingConfig, load_recordings
-from vimu.recordings.trials import TrialFile, list_trials, read_trial
+from vimu.recordings.trials import TrialFile, list_trials
 from vimu.resampling import resampled_length
 from vimu.runtime.errors import UserError, listed
 from vimu.runtime.publish import Outcome, Published, content_hash, file_sha256
 from vimu.stages.config import Config, PrepareSettings
-from vimu.stages.shards import Row, clear_marks, mark_done, rejection_row, run_shards, write_rejections, write_shard
+from vimu.stages.prepare_task import run_task
+from vimu.stages.shards import Row, clear_marks, rejection_row, run_shards, write_rejections
 from vimu.stages.stage import Plan, Stage, clips_of, input_identity
-from vimu.windows.cut import cut, n_windows
-from vimu.windows.features import FEATURE_SETS, features
-from vimu.windows.schema import window_schema
+from vimu.windows.cut import n_windows
+from vimu.windows.features import FEATURE_SETS
 from vimu.windows.settings import WindowSettings
 from vimu.windows.split import assign_splits
 
@@ -239,114 +234,6 @@ def _trial_items(settings: PrepareSettings, real: RecordingConfig, trials: Seque
         shard = f"{real.name}-{start:06d}"
         items.append({"shard": shard, "clips": "", "trials": json.dumps(entries), "splits": json.dumps(chosen)})
     return items
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A clip or a trial on its way to windows."""
-
-    source_id: str
-    dataset: str
-    subject: str
-    label: str
-    path: str
-    recording: ImuRecording
-
-
-def run_task(item: Row) -> Row:
-    """One task, in a Ray worker: read clips or trials, cut their windows, write the shard."""
-    settings = WindowSettings.model_validate_json(item["settings"])
-    sensors, staging = tuple(item["sensors"]), Path(item["staging"])
-    splits: dict[str, str] = json.loads(item["splits"])
-    schema = window_schema(settings, sensors)
-    rows: list[Row] = []
-    tables = []
-    for source in _clips(item, splits) if item["clips"] else _trials(item, settings, sensors):
-        if isinstance(source, Rejection):
-            rows.append({"rejection": rejection_row(source.path, source, NAME)})
-            continue
-        try:
-            frames = features(source.recording, settings.feature_set, sensors=sensors, rate_hz=settings.rate_hz)
-        except ChannelMissingError as error:
-            rows.append({"error": f"{source.path} {error}"})
-            continue
-        x, starts = cut(frames, length_frames=settings.length_frames, hop_frames=settings.hop_frames)
-        if not len(x):
-            short = Rejection(source.path, Reason.TOO_SHORT, f"{source.recording.duration_s:.2f} s")
-            rows.append({"rejection": rejection_row(source.path, short, NAME)})
-            continue
-        split = splits[source.source_id]
-        tables.append(_windows_table(source, split, x, starts, schema))
-        rows.append(
-            {
-                "windows": {
-                    "source_id": source.source_id, "dataset": source.dataset, "subject": source.subject,
-                    "label": source.label, "split": split, "n": len(x), "sha256": hashlib.sha256(x.data).hexdigest(),
-                    "notes": dict(_counted(source.recording.notes)),
-                }
-            }
-        )  # fmt: skip
-    if tables:
-        dictionary = ["dataset", "source_id", "subject", "label", "split"]
-        write_shard(staging / "windows" / f"{item['shard']}.parquet", pa.concat_tables(tables), dictionary=dictionary)
-    mark_done(staging, item["shard"], rows)
-    return {"shard": item["shard"], "sources": len(tables)}
-
-
-def _clips(item: Row, splits: dict[str, str]) -> list[_Source]:
-    clips = [c for c in clips_from(pq.read_table(item["clips"])) if c.clip_id in splits]
-    return [
-        _Source(c.clip_id, c.archive, c.group, c.label, c.sequence, _through_devices(item, c.clip_id, c.recording))
-        for c in clips
-    ]
-
-
-def _through_devices(item: Row, clip_id: str, recording: ImuRecording) -> ImuRecording:
-    """What the device set would have measured of a clip; the clip itself where there is none."""
-    if not item["devices"]:
-        return recording
-    devices = DeviceSet.model_validate_json(item["devices"])
-    rate_hz = WindowSettings.model_validate_json(item["settings"]).rate_hz
-    worn = of_sensors(recording, item["sensors"])
-    return apply_devices(worn, devices, seed=item["device_seed"], clip_id=clip_id, rate_hz=rate_hz)
-
-
-def _trials(item: Row, settings: WindowSettings, sensors: Sequence[str]) -> list["_Source | Rejection"]:
-    real = RecordingConfig.model_validate_json(item["recordings"])
-    sources: list[_Source | Rejection] = []
-    for entry in json.loads(item["trials"]):
-        trial = TrialFile(Path(entry["path"]), entry["trial"], entry["subject"], entry["activity"])
-        try:
-            recording = read_trial(trial, real, sensors=sensors, rate_hz=settings.rate_hz)
-        except Rejection as rejection:
-            sources.append(Rejection(trial.trial, rejection.reason, rejection.detail))
-            continue
-        sources.append(_Source(trial.trial, real.name, trial.subject, trial.activity, trial.trial, recording))
-    return sources
-
-
-def _windows_table(
-    source: _Source, split: str, x: np.ndarray[Any, Any], starts: np.ndarray[Any, Any], schema: pa.Schema
-) -> pa.Table:
-    n = len(x)
-    columns = [
-        pa.array([f"{source.dataset}:{source.source_id}:{start:06d}" for start in starts]),
-        *(pa.array([value] * n) for value in (source.dataset, source.source_id, source.subject, source.label)),
-        pa.array(starts, pa.int32()),
-        pa.array([split] * n),
-        pa.FixedShapeTensorArray.from_numpy_ndarray(x),
-    ]
-    return pa.Table.from_arrays(columns, schema=schema)
-
-
-def _counted(notes: Sequence[str]) -> Counter[str]:
-    """`lost_decimal_point: 123 rows` -> 123 of `lost_decimal_point`; other notes count once."""
-    counts: Counter[str] = Counter()
-    for note in notes:
-        name, _, rest = note.partition(":")
-        words = rest.split()
-        counts[name] += int(words[0]) if words and words[0].isdigit() else 1
-    return counts
 
 
 def _table(windows: Sequence[Row]) -> dict[str, dict[str, dict[str, int]]]:

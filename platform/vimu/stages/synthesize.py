@@ -2,11 +2,9 @@
 
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,32 +18,18 @@ from vimu.body.placement import load_placements
 from vimu.clips.annotations import described, load_annotations
 from vimu.clips.labels import Label, LabelRules, content_label, label_take, load_label_rules
 from vimu.clips.plausibility import load_limits
-from vimu.clips.schema import CLIP_SCHEMA, clip_row
 from vimu.clips.synthesis import Synthesizer
 from vimu.contracts import Reason, Rejection, Take
 from vimu.imu.presets import Preset, load_preset
 from vimu.runtime.errors import UserError
 from vimu.runtime.publish import Outcome, content_hash, file_sha256
 from vimu.stages.config import ArchiveInput, Config
-from vimu.stages.shards import Row, clear_marks, mark_done, rejection_row, run_shards, write_rejections, write_shard
+from vimu.stages.shards import Row, clear_marks, rejection_row, run_shards, write_rejections
 from vimu.stages.stage import Plan, Stage
+from vimu.stages.synthesize_task import Task, run_task, write_clips
 
 NAME = "synthesize"
 MIN_FILES_A_TASK = 4
-
-
-@dataclass(frozen=True)
-class Task:
-    """Files of one archive that one Ray task reads, and the shard it writes."""
-
-    shard: str
-    archive: str
-    """`ArchiveConfig` as JSON."""
-    root: str
-    body: str | None
-    files: tuple[str, ...]
-    labels: tuple[tuple[str, str, str], ...]
-    """(label, rule, description) of each file."""
 
 
 @dataclass(frozen=True)
@@ -260,52 +244,6 @@ def _tasks(
             batch = []
 
 
-def run_task(item: Row) -> Row:
-    """One task, in a Ray worker: read, synthesize, write the shard."""
-    task = Task(**json.loads(item["task"]))
-    staging = Path(item["staging"])
-    synthesizer = _synthesizer(task.archive, tuple(item["placements"]), task.body, item["preset"])
-    rows: list[Row] = []
-    clips = []
-    for name, (label, rule, description) in zip(task.files, task.labels, strict=True):
-        path = Path(task.root) / name
-        try:
-            motion = synthesizer.read(path, Path(task.root))
-            recording = synthesizer.recording(motion, rate_hz=item["rate_hz"])
-            if recording.n_frames == 0:
-                raise Rejection(str(path), Reason.TOO_SHORT, "no frame is left after the difference")
-        except Rejection as rejection:
-            rows.append({"clip": None, "rejection": rejection_row(name, rejection, NAME)})
-            continue
-        clip = clip_row(
-            replace(motion, take=replace(motion.take, description=description)),
-            Label(label, rule),
-            recording,
-            body=synthesizer.body_name(motion),
-            worker_pid=os.getpid(),
-        )
-        clips.append(clip)
-        rows.append({"clip": {"shard": task.shard} | {key: clip[key] for key in KEPT}, "rejection": None})
-    if clips:
-        _write_clips(staging, task.shard, pa.Table.from_pylist(clips, CLIP_SCHEMA))
-    mark_done(staging, task.shard, rows)
-    return {"shard": task.shard, "clips": len(clips)}
-
-
-KEPT = ("clip_id", "sequence", "label", "n_frames", "worker_pid", "sha256")
-"""What of a clip's row the driver holds."""
-
-
-@lru_cache(maxsize=8)
-def _synthesizer(archive: str, placements: tuple[str, ...], body: str | None, preset: str) -> Synthesizer:
-    """One a worker process and archive: the body is read once, not once a task."""
-    return Synthesizer(ArchiveConfig.model_validate_json(archive), placements, body, Preset.model_validate_json(preset))
-
-
-def _write_clips(staging: Path, shard: str, table: pa.Table) -> None:
-    write_shard(staging / "clips" / f"{shard}.parquet", table, dictionary=["archive", "label", "rule"])
-
-
 def _without_duplicates(rows: Sequence[Row], staging: Path) -> list[Row]:
     """Keep the first of clips that hold the same; the others become rejections and leave their shards."""
     first: dict[str, Row] = {}
@@ -322,5 +260,5 @@ def _without_duplicates(rows: Sequence[Row], staging: Path) -> list[Row]:
     for shard, sequences in drop.items():
         table = pq.read_table(staging / "clips" / f"{shard}.parquet")
         keep = [sequence not in sequences for sequence in table.column("sequence").to_pylist()]
-        _write_clips(staging, shard, table.filter(pa.array(keep)))
+        write_clips(staging, shard, table.filter(pa.array(keep)))
     return out

@@ -1,4 +1,4 @@
-"""The daily12 rules on KIT-ML's texts, against 300 takes categorised by hand (docs/labels.md)."""
+"""The daily12 rules on KIT-ML's texts, against 300 takes categorised one by one by a language model (docs/labels.md)."""
 
 import csv
 import hashlib
@@ -58,7 +58,7 @@ def is_held_out(kit_id):
 
 
 def scores(by_hand, by_rule, ids):
-    """Category -> (takes of it by hand, precision, recall)."""
+    """Category -> (takes of it in the sample, precision, recall)."""
     hand, rule = Counter(by_hand[k] for k in ids), Counter(by_rule[k] for k in ids)
     both = Counter(by_hand[k] for k in ids if by_hand[k] == by_rule[k])
     return {c: (n, both[c] / max(rule[c], 1), both[c] / n) for c, n in hand.items() if c in DAILY.categories}

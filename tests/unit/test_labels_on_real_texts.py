@@ -1,4 +1,4 @@
-"""The daily12 rules on KIT-ML's texts, against 300 takes categorised one by one by a language model (docs/labels.md)."""
+"""The daily12 rules on KIT-ML's texts, against 300 takes that a language model categorised (docs/labels.md)."""
 
 import csv
 import hashlib

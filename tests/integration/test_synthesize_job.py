@@ -204,3 +204,16 @@ def test_amass_as_downloaded(small_config, small_data, demo_body, tmp_path, loca
     assert "in doubt" in rows["TCDHands/ExperimentDatabase"]["notes"][0]
     [row] = rejections(config)
     assert (row["reason"], row["path"]) == ("duplicate", "CMU/CMU/80/walk_63_stageii.npz")
+
+
+def test_two_roots_with_the_same_names_are_two_inputs(small_config, bandai_mini, tmp_path):
+    """Shards are named by what they hold: the second root's must not be taken for the first's."""
+    sources = sorted(bandai_mini.rglob("*walk*.bvh"))[:2]
+    for root, source in zip(("a", "b"), sources, strict=True):
+        (tmp_path / root).mkdir()
+        shutil.copy(source, tmp_path / root / "walk.bvh")
+    inputs = [{"archive": "bandai", "root": str(tmp_path / root)} for root in ("a", "b")]
+    plan = synthesize.plan(small_config(tmp_path, synthesize={"inputs": inputs}))
+    assert plan.work is not None
+    assert plan.counts["files_to_read"] == 2
+    assert len({task.shard for task in plan.work.tasks}) == 2

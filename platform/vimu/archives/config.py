@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -76,8 +76,8 @@ class Segment(Section):
 class ArchiveConfig(Section):
     """One mocap archive. Adding one of a known format takes this file and no code."""
 
-    name: str
-    """Short name; goes into every clip."""
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    """Short name; goes into every clip and into file names."""
     reader: Literal["amass", "bvh", "asf_amc"]
     licence: str
     """What its licence allows; copied into every manifest."""

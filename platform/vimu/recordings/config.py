@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, field_validator, model_validator
 
@@ -41,8 +41,8 @@ class Activity(Section):
 class RecordingConfig(Section):
     """One set of real IMU recordings. Another set of a known format takes this file and no code."""
 
-    name: str
-    """Short name; goes into every window."""
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    """Short name; goes into every window and into file names."""
     reader: Literal["umafall", "dip"]
     licence: str
     """What its licence allows; copied into every manifest."""

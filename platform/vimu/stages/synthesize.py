@@ -232,7 +232,7 @@ def _tasks(
         full = sum(size for _, size, *_ in batch) >= task_mb * 2**20 and len(batch) >= MIN_FILES_A_TASK
         if full or i == len(kept) - 1:
             files = tuple(name for name, *_ in batch)
-            key = hashlib.sha256("\n".join([archive.name, *files]).encode()).hexdigest()[:16]
+            key = hashlib.sha256("\n".join([archive.name, str(given.root.resolve()), *files]).encode()).hexdigest()[:16]
             yield Task(
                 shard=f"{archive.name}-{key}",
                 archive=archive.model_dump_json(),

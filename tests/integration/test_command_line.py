@@ -65,8 +65,8 @@ def test_dump_config_is_a_configuration(repo, tmp_path):
         (["--config", "nope.yaml"], "`nope.yaml` does not exist"),
         (["--config", "configs/demo.yaml", "--set", "synthesize.rate_hz=-1"], "`synthesize.rate_hz`"),
         (
-            ["--config", "configs/demo.yaml", "--set", "runs_dir=/nowhere"],
-            "Run first: python jobs/synthesize.py",
+            ["--config", "configs/demo.yaml", "--set", "prepare.clips=/nowhere", "--set", "prepare.real.root=tests"],
+            "`tests` (prepare.real.root) holds no",
         ),
         ([], "--config"),
         (["--confg", "x"], "--confg"),
@@ -77,6 +77,16 @@ def test_what_a_person_gives_wrong_is_exit_2_without_a_traceback(repo, arguments
     assert out.returncode == 2
     assert says in " ".join(out.stderr.split())
     assert "Traceback" not in out.stderr
+
+
+def test_a_stage_before_its_input_names_the_job_to_run_first(repo, small_data, demo_body, tmp_path):
+    inputs = f"[{{archive: amass, root: {small_data / 'amass'}, body: {demo_body}}}]"
+    out = run(
+        repo, "jobs/prepare.py", "--config", "configs/demo.yaml", "--set", f"synthesize.inputs={inputs}", "--set",
+        f"prepare.real.root={small_data / 'dip'}", "--set", f"runs_dir={tmp_path}",
+    )  # fmt: skip
+    assert out.returncode == 2
+    assert "Run first: python jobs/synthesize.py" in " ".join(out.stderr.split())
 
 
 @pytest.mark.parametrize("job", JOBS)

@@ -21,7 +21,7 @@ def minimal(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["open", "demo"])
+@pytest.mark.parametrize("name", ["open", "demo", "paper"])
 def test_shipped_configurations_load(repo, name):
     assert load_config(Config, repo / "configs" / f"{name}.yaml").name == name
 
@@ -39,6 +39,20 @@ def test_all_errors_come_at_once(minimal):
 def test_set_overrides_and_makes_sections(minimal):
     config = load_config(Config, minimal, ["pretrain.lr=1e-3", "tune.n_trials=3", "prepare.windows.rate_hz=20"])
     assert (config.pretrain.lr, config.tune.n_trials, config.prepare.windows.rate_hz) == (0.001, 3, 20)
+
+
+def test_set_reaches_the_items_of_a_list(minimal):
+    config = load_config(
+        Config, minimal, ["synthesize.inputs.0.root=/elsewhere", "finetune.seeds=[0, 1]", "finetune.seeds.1=7"]
+    )
+    assert (config.synthesis.inputs[0].archive, config.synthesis.inputs[0].root) == ("bandai", Path("/elsewhere"))
+    assert config.finetune.seeds == (0, 7)
+
+
+@pytest.mark.parametrize("item", ["1", "-1", "x", "one.root"])
+def test_an_item_that_a_list_has_not_is_named(minimal, item):
+    with pytest.raises(UserError, match=f"`{item.partition('.')[0]}` must be an item's number, 0 to 0"):
+        load_config(Config, minimal, [f"synthesize.inputs.{item}={{}}"])
 
 
 @pytest.mark.parametrize("bad", ["pretrain", "=3", "name.x=1"])

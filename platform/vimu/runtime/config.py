@@ -57,16 +57,30 @@ def _apply(raw: dict[str, object], override: str) -> None:
     key, separator, text = override.partition("=")
     if not separator or not key:
         raise UserError(f"`--set` must be `dotted.key=value`, but is `{override}`.")
-    node = raw
+    value = parse_yaml(text, where=f"--set {override}")
+    node: dict[str, object] | list[object] = raw
     *parents, last = key.split(".")
     for part in parents:
-        child = node.setdefault(part, {})
-        if child is None:
-            child = node[part] = {}
-        if not isinstance(child, dict):
+        if isinstance(node, list):
+            child = node[_index(node, part, override)]
+        else:
+            child = node.setdefault(part, {})
+            if child is None:
+                child = node[part] = {}
+        if not isinstance(child, dict | list):
             raise UserError(f"`--set {override}`: `{part}` must be a section, but is {child!r}.")
         node = child
-    node[last] = parse_yaml(text, where=f"--set {override}")
+    if isinstance(node, list):
+        node[_index(node, last, override)] = value
+    else:
+        node[last] = value
+
+
+def _index(items: list[object], part: str, override: str) -> int:
+    """`synthesize.inputs.0.root`: the number of an item of a list."""
+    if not (part.isdecimal() and int(part) < len(items)):
+        raise UserError(f"`--set {override}`: `{part}` must be an item's number, 0 to {len(items) - 1}.")
+    return int(part)
 
 
 def configs_folder() -> Path:

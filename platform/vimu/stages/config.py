@@ -89,6 +89,8 @@ class TuneSettings(Section):
     max_concurrent: PositiveInt = 2
     pretrain_epochs: PositiveInt = 8
     """Pre-training is cut short in a trial: it ranks settings, the final run trains in full."""
+    schedules: Annotated[tuple[Literal["head", "all"], ...], Field(min_length=1)] = ("head", "all")
+    """Fine-tuning schedules to choose from; `[head]` keeps the seed paper's."""
     penalty_weight: tuple[PositiveFloat, PositiveFloat] = (0.01, 10.0)
     """Range of lambda, logarithmic."""
     lr: tuple[PositiveFloat, PositiveFloat] = (3e-4, 3e-3)

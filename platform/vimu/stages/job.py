@@ -17,6 +17,7 @@ from vimu.runtime.console import console
 from vimu.runtime.errors import EXIT_OPERATION_FAILED, EXIT_USER, UserError
 from vimu.runtime.publish import Published
 from vimu.stages.config import Config
+from vimu.stages.inputs import require_inputs
 from vimu.stages.stage import Plan, Stage
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="YAML file of the run, e.g. configs/open.yaml.")]
@@ -29,6 +30,7 @@ def run_stage(stage: Stage[Any]) -> None:
     """Command line of a single stage."""
 
     def run(config: Config, path: str, dry_run: bool) -> None:
+        require_inputs(config, stage.name, path)
         plan = announce(stage, config)
         if dry_run:
             console.print(f"  {stage.state(config, plan)}", markup=False)

@@ -6,6 +6,7 @@ from vimu.runtime.console import console
 from vimu.runtime.session import ray_session
 from vimu.stages import evaluate, finetune, prepare, pretrain, synthesize, tune
 from vimu.stages.config import Config
+from vimu.stages.inputs import PIPELINE, require_inputs
 from vimu.stages.job import announce, conclude
 from vimu.stages.stage import Stage
 
@@ -19,6 +20,7 @@ def stages(config: Config) -> list[Stage[Any]]:
 
 def run_pipeline(config: Config, config_path: str, dry_run: bool) -> None:
     """Plan and run each stage. `--dry-run` shows plans as far as their inputs are published."""
+    require_inputs(config, PIPELINE, config_path)
     if dry_run:
         for stage in stages(config):
             console.print(f"  {stage.state(config, announce(stage, config))}", markup=False)

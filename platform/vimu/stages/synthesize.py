@@ -66,7 +66,7 @@ def plan(config: Config) -> Plan[Work]:
         archives.append(archive)
         annotations = load_annotations(given.annotations)
         kept = []
-        files, unread = _files(archive, given)
+        files, unread = archive_files(archive, given)
         left_aside += unread
         for path in files:
             relative = path.relative_to(given.root).as_posix()
@@ -174,7 +174,7 @@ def _why(rejections: Sequence[Row]) -> str:
     )
 
 
-def _files(archive: ArchiveConfig, given: ArchiveInput) -> tuple[list[Path], Counter[str]]:
+def archive_files(archive: ArchiveConfig, given: ArchiveInput) -> tuple[list[Path], Counter[str]]:
     """The archive's files, sorted, and how many lie beside them unread. A link that leads out of the root is refused.
 
     Folders whose name begins with a dot are not looked into: unpacking works in them.

@@ -21,7 +21,6 @@ from vimu.windows.schema import WindowSet, read_windows
 
 NAME = "tune"
 METRIC = "val_macro_f1"
-SCHEDULES = ("head", "all")
 FINETUNE_PARAMS = ("schedule", "lr", "encoder_lr_share")
 
 
@@ -85,7 +84,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
             tune.with_resources(trainable, {"cpu": 1}),
             param_space={
                 "penalty_weight": tune.loguniform(*settings.penalty_weight),
-                "schedule": tune.choice(list(SCHEDULES)),
+                "schedule": tune.choice(list(settings.schedules)),
                 "lr": tune.loguniform(*settings.lr),
                 "encoder_lr_share": tune.loguniform(*settings.encoder_lr_share),
             },

@@ -8,12 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from vimu.contracts import STANDARD_GRAVITY, ImuRecording, Trajectory
+from vimu.contracts import STANDARD_GRAVITY, ImuRecording
 from vimu.imu.device import apply_device, apply_devices, device_rng, frames_through, random_turns, sampling_instants
 from vimu.imu.device_models import ChannelModel, DeviceModel, DeviceSet, load_devices
 from vimu.imu.frames import ChannelMissingError
-from vimu.imu.placement_error import displaced
-from vimu.imu.virtual import virtual_imu
 from vimu.runtime.errors import UserError
 
 
@@ -216,33 +214,3 @@ def test_a_set_with_an_unknown_model_is_refused():
         DeviceSet(name="x", evidence="x", models={"a": device()}, sensors={"waist": {"b": 1}})
     with pytest.raises(ValueError, match="greater than 0"):
         channel(range=0)
-
-
-# --- placement --------------------------------------------------------------------------------------------------------
-
-
-def turning(omega: float, radius: float) -> Trajectory:
-    """A sensor on an arm of `radius` m that turns about the vertical at `omega` rad/s."""
-    t = np.arange(600) / 60
-    ori = Rotation.from_euler("y", (omega * t)[:, None]).as_matrix()[:, None]
-    return Trajectory(ori @ np.array([radius, 0, 0]), ori, 60.0, ("wrist",))
-
-
-def test_a_displaced_sensor_keeps_its_place_on_the_segment_and_swings_with_it():
-    given_there, omega = turning(4.0, 0.3), 4.0
-    moved = displaced(given_there, 0.05, rng())
-    offset = np.einsum("tji,tj->ti", given_there.orientation[:, 0], (moved.position - given_there.position)[:, 0])
-    np.testing.assert_allclose(offset, np.repeat(offset[:1], 600, axis=0), atol=1e-12)
-    acc = np.linalg.norm(virtual_imu(moved).acc[:, 0], axis=1)
-    radius = np.hypot(0.3 + offset[0, 0], offset[0, 2])
-    np.testing.assert_allclose(acc, omega**2 * radius, rtol=2e-3)  # centripetal, by the difference formula
-
-
-def test_displacements_fill_the_box_and_none_is_bit_identical():
-    still = Trajectory(np.zeros((1, 5000, 3)), np.repeat(np.eye(3)[None, None], 5000, 1), 60.0, ("s",) * 5000)
-    offset = displaced(still, 0.05, rng()).position[0]
-    assert np.abs(offset).max() <= 0.05
-    np.testing.assert_allclose(
-        np.percentile(offset, [10, 50, 90], axis=0), [[-0.04] * 3, [0] * 3, [0.04] * 3], atol=0.003
-    )
-    assert displaced(still, 0.0, rng()) is still

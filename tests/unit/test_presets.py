@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation, Slerp
 import vimu
 from vimu.archives.amass import read_amass
 from vimu.archives.config import load_archive
+from vimu.body.placement import load_placements
 from vimu.contracts import POSE_JOINTS, SMPL_JOINTS, Trajectory
 from vimu.imu.presets import Preset, load_preset
 from vimu.imu.virtual import virtual_imu
@@ -283,7 +284,9 @@ def test_the_job_takes_the_preset_with_its_settings(amass_samples, demo_body, tm
     )
     preset = load_preset("dip18_published", smoothing_s=0.05)
     (tmp_path / ".tasks").mkdir()
-    item = {"placements": ["head"], "rate_hz": 60.0, "preset": preset.model_dump_json(exclude_unset=True)}
+    placements = json.dumps([p.model_dump(mode="json") for p in load_placements(["head"])])
+    item = {"placements": placements, "rate_hz": 60.0, "preset": preset.model_dump_json(exclude_unset=True)}
+    item |= {"placement_error_m": 0.0, "seed": 0}
     run_task({"task": json.dumps(asdict(task)), "staging": str(tmp_path), "shard": "s", **item})
     row = pq.read_table(tmp_path / "clips" / "s.parquet").to_pylist()[0]
     wanted = vimu.synthesize(path, body=demo_body, placements=["head"], preset="dip18_published", smoothing_s=0.05)

@@ -12,9 +12,9 @@ from skeleton_probe import FORWARD, LEFT, UP, Body, at, dot
 
 from vimu.archives.bvh import read_bvh
 from vimu.archives.config import load_archive
+from vimu.archives.readers import READERS
 from vimu.body.placement import load_placements
 from vimu.body.skeleton import skeleton_trajectory
-from vimu.clips.synthesis import READERS
 
 SIDES = ("hip", "knee", "ankle", "collar", "shoulder", "elbow", "wrist")
 

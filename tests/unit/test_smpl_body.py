@@ -121,7 +121,7 @@ def test_a_person_standing_still_weighs_one_g(demo_body, tmp_path):
     ("call", "says"),
     [
         ({"body": "none.npz"}, "`body` must be an SMPL model file"),
-        ({"body": None}, "`body` must be an SMPL model file for an AMASS archive, but is missing"),
+        ({"body": None}, "`body` must be an SMPL model file for an archive of SMPL parameters, as `amass` is"),
         ({"placements": ["lefft_wrist"]}, "`placements` must be among .*left_wrist"),
         ({"placements": ["vertex:7000@head"]}, "vertex"),
         ({"placements": ["vertex:12@nose"]}, "must be one of SMPL's joints"),

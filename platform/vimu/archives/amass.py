@@ -32,7 +32,10 @@ def read_amass(path: Path, config: ArchiveConfig, root: Path | None = None) -> S
 
     Source: design of https://amass.is.tue.mpg.de files, read from three published samples.
     """
-    data = load_npz(path, ("poses", "trans", "betas", "gender", *RATE_KEYS))
+    try:
+        data = load_npz(path, ("poses", "trans", "betas", "gender", *RATE_KEYS))
+    except FileNotFoundError as error:  # gone since it was listed
+        raise Rejection(str(path), Reason.UNREADABLE, "is not there") from error
     missing = [key for key in ("poses", "trans", "betas") if key not in data]
     if missing:
         raise Rejection(str(path), Reason.UNREADABLE, f"has no `{'`, `'.join(missing)}`")

@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import Field, PositiveFloat, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, ValidationInfo, field_validator, model_validator
 
 from vimu.archives.identity import Collection, SamePerson
 from vimu.archives.rates import RateCorrection
+from vimu.archives.readers import READERS
 from vimu.contracts import SMPL_JOINTS
 from vimu.runtime.config import Section, find_yaml, validate
 from vimu.runtime.yaml import read_yaml
@@ -78,7 +79,8 @@ class ArchiveConfig(Section):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     """Short name; goes into every clip and into file names."""
-    reader: Literal["amass", "bvh", "asf_amc"]
+    reader: Annotated[str, AfterValidator(READERS.check)]
+    """`amass`, `bvh`, `asf_amc`, or what an installed package registers (`vimu.archives.readers`)."""
     licence: str
     """What its licence allows; copied into every manifest."""
     files: str = "**/*"
@@ -106,9 +108,9 @@ class ArchiveConfig(Section):
     up: Axis | None = None
     """The file's vertical axis (bvh, asf_amc)."""
     rate_hz: PositiveFloat | None = None
-    """Frames a second of all takes (asf_amc): the format does not say it."""
+    """Frames a second of all takes (asf_amc): the format does not say it. An installed reader may need it as well."""
     segments: dict[str, Segment] = Field(default_factory=dict)
-    """SMPL segment name -> the rig's joint (bvh, asf_amc)."""
+    """SMPL segment name -> the rig's joint. An archive without is one of SMPL parameters, and needs a body."""
 
     @field_validator("subject", "content")
     @classmethod
@@ -124,14 +126,21 @@ class ArchiveConfig(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> "ArchiveConfig":
-        if self.reader != "amass" and (self.unit_m is None or self.up is None or not self.segments):
+        if self.reader in ("bvh", "asf_amc") and (self.unit_m is None or self.up is None or not self.segments):
             raise ValueError(f"a {self.reader} archive must say `unit_m`, `up` and `segments`")
-        if (self.reader == "asf_amc") != (self.rate_hz is not None):
-            raise ValueError("`rate_hz` must be given for an asf_amc archive, and for no other")
+        if self.reader == "amass" and self.segments:
+            raise ValueError("`segments` must be left out of an amass archive")
+        if READERS.is_own(self.reader) and (self.reader == "asf_amc") != (self.rate_hz is not None):
+            raise ValueError("`rate_hz` must be given for an asf_amc archive, and for no other format of vimu's")
         unknown = set(self.segments) - set(SMPL_JOINTS)
         if unknown:
             raise ValueError(f"`segments` must be named as SMPL's joints, unlike {', '.join(sorted(unknown))}")
         return self
+
+    @property
+    def of_smpl(self) -> bool:
+        """Whether takes are SMPL parameters, and not a rig's joints."""
+        return not self.segments
 
 
 def load_archive(name: str) -> ArchiveConfig:

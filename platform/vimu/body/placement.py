@@ -1,10 +1,10 @@
-"""Sensor placements by name, from `configs/placements.yaml`, for SMPL meshes and for skeletons alike."""
+"""Sensor placements by name, from `configs/placements.yaml` and a person's own file, for SMPL meshes and skeletons."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from vimu.body.models import Kind
 from vimu.contracts import SMPL_JOINTS
@@ -55,41 +55,68 @@ class OnSkeleton(Section):
 
 
 class Placement(Section):
-    """Where a sensor sits, on each kind of body."""
+    """Where a sensor sits, on at least one kind of body."""
 
     name: str
-    smpl: OnSmpl
+    smpl: OnSmpl | None = None
     """SMPL and SMPL+H share their mesh."""
     smplx: OnSmplx | None = None
     skeleton: OnSkeleton | None = None
     evidence: str = ""
 
+    @model_validator(mode="after")
+    def _sits_somewhere(self) -> "Placement":
+        if not self._spots():
+            raise ValueError("must have `smpl`, `smplx` or `skeleton`")
+        return self
+
+    def _spots(self) -> list[OnSmpl | OnSmplx | OnSkeleton]:
+        return [spot for spot in (self.smpl, self.smplx, self.skeleton) if spot is not None]
+
+    @property
+    def segment(self) -> str:
+        """SMPL joint whose segment carries the sensor: on the first body that it is given for."""
+        return self._spots()[0].segment
+
     def on(self, kind: Kind) -> OnSmpl | OnSmplx:
-        """Where it sits on a kind of mesh. Raises UserError: nobody has said so for SMPL-X."""
-        if kind != "smplx":
-            return self.smpl
-        if self.smplx is None:
+        """Where it sits on a kind of mesh. Raises UserError: nobody has said so."""
+        entry, spot = ("smplx", self.smplx) if kind == "smplx" else ("smpl", self.smpl)
+        if spot is None:
             raise UserError(
-                f"`placements` must have an `smplx:` vertex in configs/placements.yaml for an SMPL-X body, but "
-                f"`{self.name}` has none: the meshes number their vertices differently."
+                f"`placements` must have an `{entry}:` vertex for a body of {kind}, but `{self.name}` has none: the "
+                "meshes number their vertices differently."
             )
-        return self.smplx
+        return spot
 
 
-def load_placements(names: Sequence[str], file: Path | None = None) -> tuple[Placement, ...]:
+def load_placements(names: Sequence[str | Placement], own: Path | None = None) -> tuple[Placement, ...]:
     """The placements called `names`, in that order.
 
-    `vertex:1234@left_elbow` names any vertex of the SMPL mesh with the segment that carries it.
+    `vertex:1234@left_elbow` names any vertex of the SMPL mesh with the segment that carries it. Placements among
+    `names` stay what they are.
+
+    Args:
+        own: YAML of further placements, as `configs/placements.yaml` has them; it may not redefine one of those.
 
     Raises:
-        UserError: a name is unknown; the message lists those there are.
+        UserError: a name is unknown, and the message lists those there are; `own` is missing, malformed or redefines.
     """
     if isinstance(names, str):
         raise UserError(f"`placements` must be a list of names, e.g. ['{names}'], but is the text `{names}`.")
-    path = file if file is not None else configs_folder() / "placements.yaml"
+    path = configs_folder() / "placements.yaml"
     raw = read_yaml(path)
+    if own is not None:
+        added = read_yaml(own)
+        if again := added.keys() & raw.keys():
+            raise UserError(
+                f"`{own}` must give its placements names of their own, but redefines {listed(again)} of {path}."
+            )
+        path, raw = own, raw | added
     placements = []
     for name in names:
+        if isinstance(name, Placement):
+            placements.append(name)
+            continue
         if name.startswith("vertex:"):
             vertex, _, segment = name.removeprefix("vertex:").partition("@")
             entry: object = {"smpl": {"vertex": vertex, "segment": segment}, "evidence": "given by vertex id"}

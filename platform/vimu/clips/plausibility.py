@@ -58,7 +58,7 @@ def check_plausible(trajectory: Trajectory, placements: Sequence[Placement], lim
         axis=0,
     )
     for sensor, placement in enumerate(placements):
-        most = limits.acceleration_m_s2[placement.smpl.segment]
+        most = limits.acceleration_m_s2[placement.segment]
         for what, value, limit, unit in (
             ("speed", speed[sensor], limits.speed_m_s, "m/s"),
             ("acceleration", acceleration[sensor], most, "m/s^2"),

@@ -113,7 +113,7 @@ def clip_row(
         "file_rate_hz": motion.rate_hz if file_rate_hz is None else file_rate_hz,
         "gender": None if smpl is None else smpl.gender,
         "body": body,
-        "notes": [] if smpl is None else list(smpl.notes),
+        "notes": [*(() if smpl is None else smpl.notes), *recording.notes],
         "rate_hz": recording.rate_hz,
         "n_frames": recording.n_frames,
         "sensors": list(recording.sensors),

@@ -156,14 +156,14 @@ def _order_by_landmarks(vertices: np.ndarray, segment: np.ndarray) -> np.ndarray
     """Which generated vertex each vertex id gets, so that every id that placements name lies where they say."""
     raw = read_yaml(configs_folder() / "placements.yaml")
     placements = {p.name: p for p in load_placements(tuple(raw))}
-    wanted = {p.smpl.vertex: p for p in placements.values()}
+    wanted = {p.on("smpl").vertex: p for p in placements.values()}
     wanted |= {vertex: placements[name] for vertex, name in DIP18_VERTICES.items()}
     order = np.arange(N_VERTICES)
     taken = np.zeros(N_VERTICES, dtype=bool)
     for vertex, placement in wanted.items():
         if placement.skeleton is None:
             continue
-        part = SMPL_JOINTS.index(placement.smpl.segment)
+        part = SMPL_JOINTS.index(placement.segment)
         start = JOINTS[part]
         target = start + placement.skeleton.fraction * (_segment_end(SMPL_JOINTS[part]) - start)
         target = target + placement.skeleton.offset_m

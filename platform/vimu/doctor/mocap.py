@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from vimu.archives.config import ArchiveConfig, load_archive
+from vimu.archives.readers import READERS
 from vimu.archives.take import take_name_of, take_of
 from vimu.body.models import load_smpl_model, model_files
 from vimu.body.placement import load_placements
-from vimu.clips.synthesis import READERS
 from vimu.contracts import Gender, Motion, Rejection, SmplMotion
 from vimu.doctor.check import Check
 from vimu.doctor.machine import gib

@@ -65,14 +65,20 @@ class Preset(Section):
 def load_preset(name: str, *, smoothing_s: float | None = None, order: Order | None = None) -> Preset:
     """The preset `name` of `configs/presets.yaml`, with `smoothing_s` or `order` in place of its own if given.
 
+    Args:
+        name: or the path of a YAML file that holds the fields of one preset.
+
     Raises:
         UserError: there is none of that name (the message lists those there are), or an override is no valid value.
     """
-    path = configs_folder() / "presets.yaml"
-    raw = _read(path)
-    if name not in raw:
-        raise UserError(f"`preset` must be one of {listed(raw)}, but is `{name}`.")
-    preset = _preset(path, name)
+    if name.endswith((".yaml", ".yml")):
+        preset = validate(Preset, read_yaml(Path(name)), where=name)
+    else:
+        path = configs_folder() / "presets.yaml"
+        raw = _read(path)
+        if name not in raw:
+            raise UserError(f"`preset` must be one of {listed(raw)}, or the path of a YAML file, but is `{name}`.")
+        preset = _preset(path, name)
     if smoothing_s is None and order is None:
         return preset
     given = {"smoothing_s": smoothing_s, "order": order if order != preset.order else None}

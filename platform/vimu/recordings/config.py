@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, field_validator, model_validator
+from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, field_validator, model_validator
 
+from vimu.recordings.readers import READERS
 from vimu.runtime.config import Section, find_yaml, validate
 from vimu.runtime.errors import UserError, listed
 from vimu.runtime.yaml import read_yaml
@@ -15,7 +16,7 @@ class Sensor(Section):
     """One worn device."""
 
     placement: str
-    """Name in `configs/placements.yaml`."""
+    """Name in `configs/placements.yaml` or of your own: `prepare` matches it with the virtual sensors' names."""
     rate_hz: PositiveFloat
     """Samples a second by the device's own clock."""
     rate_tolerance: NonNegativeFloat = 0.0
@@ -43,7 +44,8 @@ class RecordingConfig(Section):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     """Short name; goes into every window and into file names."""
-    reader: Literal["umafall", "dip"]
+    reader: Annotated[str, AfterValidator(READERS.check)]
+    """`umafall`, `dip`, or what an installed package registers (`vimu.recordings.readers`)."""
     licence: str
     """What its licence allows; copied into every manifest."""
     files: str

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vimu.contracts import ImuRecording, Reason, Rejection
-from vimu.recordings import dip, umafall
 from vimu.recordings.config import RecordingConfig
+from vimu.recordings.conformance import check_recording
+from vimu.recordings.readers import READERS
 from vimu.runtime.errors import UserError
-
-READERS = {"umafall": umafall.read, "dip": dip.read}
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,13 @@ def read_trial(trial: TrialFile, config: RecordingConfig, *, sensors: Sequence[s
     """
     config.sensor_ids(tuple(sensors))
     try:
-        return READERS[config.reader](trial.path, config, sensors=tuple(sensors), rate_hz=rate_hz)
+        recording = READERS[config.reader](trial.path, config, sensors=tuple(sensors), rate_hz=rate_hz)
+        if READERS.is_own(config.reader):
+            return recording
+        return check_recording(recording, config, str(trial.path), sensors=tuple(sensors), rate_hz=rate_hz)
     except Rejection as rejection:
         name = f"{trial.trial}{trial.path.suffix}"
         raise Rejection(name, rejection.reason, rejection.detail) from rejection
+    except Exception as error:
+        error.add_note(f"while reader `{config.reader}` read {trial.path}")
+        raise

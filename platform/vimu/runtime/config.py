@@ -99,7 +99,7 @@ def configs_folder() -> Path:
     raise UserError(f"The folder of YAML settings was not found; looked in {', '.join(map(str, candidates))}.")
 
 
-KEYS = {"archives": "archive", "recordings": "recordings", "labels": "label_rules"}
+KEYS = {"archives": "archive", "recordings": "recordings", "labels": "label_rules", "devices": "device"}
 """Folder of `configs/` -> the setting that names a file of it."""
 
 

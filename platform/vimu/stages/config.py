@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
 
+from vimu.imu.placement_error import GREATEST_M
 from vimu.imu.presets import Order, placement_names
 from vimu.runtime.config import Section
 from vimu.runtime.errors import UserError
@@ -33,11 +34,17 @@ class SynthesizeSettings(Section):
 
     inputs: Annotated[tuple[ArchiveInput, ...], Field(min_length=1)]
     placements: Annotated[tuple[str, ...], Field(min_length=1)] = ("left_wrist", "right_thigh", "head")
-    """Where sensors sit: names of `configs/placements.yaml`, or a preset's name for its sensors. The default is the
-    seed paper's."""
+    """Where sensors sit: names of `configs/placements.yaml` or `placements_file`, or a preset's name for its sensors.
+    The default is the seed paper's."""
+    placements_file: Path | None = None
+    """YAML of placements beside the shipped ones."""
+    placement_error_m: Annotated[float, Field(ge=0, le=GREATEST_M)] = 0.0
+    """Each sensor sits beside its place, by up to so much along each axis of its segment, drawn once a clip."""
+    seed: int = 0
+    """Of what is drawn: a clip's draw depends on it, on what the take holds and on the sensor."""
     rate_hz: PositiveFloat = 60.0
     preset: str = "dip"
-    """How acceleration is taken: name in `configs/presets.yaml`."""
+    """How acceleration is taken: name in `configs/presets.yaml`, or a YAML path."""
     smoothing_s: NonNegativeFloat | None = None
     """Half-width of the second difference in place of the preset's; 0 is one frame."""
     order: Order | None = None

@@ -39,7 +39,7 @@ def mocap_inputs(config: Config) -> Iterator[Given]:
         download, generate = downloads.archives.get(archive.name) if fetched else None, _generate(given)
         problem, mend = _folder(given.root, archive.files)
         yield Given(f"{at}.root", given.root, problem, download, mend or generate)
-        if archive.reader == "amass":
+        if archive.of_smpl:
             yield Given(f"{at}.body", given.body, _no_body(given.body), downloads.bodies if fetched else None, generate)
         for k, file in enumerate(given.annotations):
             yield Given(f"{at}.annotations.{k}", file, None if file.is_file() else _absence(file), None)

@@ -13,6 +13,7 @@ from vimu.contracts import Reason, Rejection
 from vimu.imu.device import frames_through
 from vimu.imu.device_models import DeviceSet, load_devices
 from vimu.recordings.config import RecordingConfig, load_recordings
+from vimu.recordings.readers import READERS
 from vimu.recordings.trials import TrialFile, list_trials
 from vimu.resampling import resampled_length
 from vimu.runtime.errors import UserError, listed
@@ -123,6 +124,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
         details={
             "virtual_datasets": virtual,
             "real_dataset": work.real.name,
+            "reader": READERS.source(work.real.reader),
             "synthetic": {name: bool(work.synthesized.details["synthetic"]) for name in virtual}
             | {work.real.name: settings.real.synthetic},
             "empty_categories": work.synthesized.details["empty_categories"],

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from platform import node
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from vimu.imu.device_models import DeviceSet
 from vimu.imu.frames import ChannelMissingError, of_sensors
 from vimu.recordings.config import RecordingConfig
 from vimu.recordings.trials import TrialFile, read_trial
+from vimu.runtime.config import validate
 from vimu.stages.shards import Row, mark_done, rejection_row, write_shard
 from vimu.windows.cut import cut
 from vimu.windows.features import features
@@ -99,7 +101,8 @@ def _through_devices(item: Row, clip_id: str, recording: ImuRecording) -> ImuRec
 
 
 def _trials(item: Row, settings: WindowSettings, sensors: Sequence[str]) -> list["_Source | Rejection"]:
-    real = RecordingConfig.model_validate_json(item["recordings"])
+    where = f"the recording set, on the Ray worker {node()},"  # which may lack the package of the set's reader
+    real = validate(RecordingConfig, json.loads(item["recordings"]), where=where)
     sources: list[_Source | Rejection] = []
     for entry in json.loads(item["trials"]):
         trial = TrialFile(Path(entry["path"]), entry["trial"], entry["subject"], entry["activity"])

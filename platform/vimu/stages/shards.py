@@ -8,6 +8,7 @@ died; the same task writes the same bytes under the same name.
 import json
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from rich.progress import track
 from vimu.clips.schema import REJECTION_SCHEMA
 from vimu.contracts import Rejection
 from vimu.runtime.console import console
+from vimu.runtime.errors import UserError
 from vimu.runtime.publish import write_atomically
 from vimu.runtime.session import RaySettings, ray_session
 
@@ -31,6 +33,9 @@ def run_shards(task: Callable[[Row], Row], items: Sequence[Row], staging: Path, 
     Args:
         task: gets an item, writes its shard, calls `mark_done`; returns what little Ray Data shows.
         items: each with its own `shard` name, and `staging`.
+
+    Raises:
+        UserError: a task's.
     """
     (staging / MARKS).mkdir(exist_ok=True)
     todo = [item for item in items if not _mark(staging, item["shard"]).is_file()]
@@ -39,10 +44,19 @@ def run_shards(task: Callable[[Row], Row], items: Sequence[Row], staging: Path, 
             import ray
 
             ray.data.DataContext.get_current().enable_progress_bars = False  # ours shows files, not blocks
-            done = ray.data.from_items(todo, override_num_blocks=len(todo)).map(task).iter_rows()
-            for _ in track(done, "  tasks", total=len(todo), console=console):
-                pass
+            done = ray.data.from_items(todo, override_num_blocks=len(todo)).map(partial(_telling, task)).iter_rows()
+            for row in track(done, "  tasks", total=len(todo), console=console):
+                if "user_error" in row:
+                    raise UserError(row["user_error"])
     return [row for item in items for row in json.loads(_mark(staging, item["shard"]).read_text(encoding="utf-8"))]
+
+
+def _telling(task: Callable[[Row], Row], item: Row) -> Row:
+    """`task`, with its UserError as a row: as an exception, it would reach the driver as text among Ray's."""
+    try:
+        return task(item)
+    except UserError as error:
+        return {"user_error": str(error)}
 
 
 def mark_done(staging: Path, shard: str, rows: Sequence[Row]) -> None:

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vimu.archives.config import ArchiveConfig, load_archive
+from vimu.archives.readers import READERS
 from vimu.archives.take import take_name_of, take_of
 from vimu.archives.unpack import archive_name, archives_in
 from vimu.body.models import model_files
-from vimu.body.placement import load_placements
+from vimu.body.placement import Placement, load_placements
 from vimu.clips.annotations import described, load_annotations
 from vimu.clips.labels import Label, LabelRules, content_label, label_take, load_label_rules
 from vimu.clips.plausibility import load_limits
@@ -39,6 +40,7 @@ class Work:
     tasks: tuple[Task, ...]
     rejections: tuple[Row, ...]
     archives: tuple[ArchiveConfig, ...]
+    placements: tuple[Placement, ...]
     preset: Preset
     empty: tuple[str, ...]
     """Categories that no file is labelled with."""
@@ -54,13 +56,14 @@ def plan(config: Config) -> Plan[Work]:
     settings = config.synthesis
     rules = load_label_rules(settings.label_rules) if settings.target == "category" else None
     preset = load_preset(settings.preset, smoothing_s=settings.smoothing_s, order=settings.order)
+    placements = load_placements(settings.placements, settings.placements_file)
     tasks: list[Task] = []
     rejections: list[Row] = []
     archives, listing, labels, annotated = [], [], Counter[str](), 0
     left_aside, first = Counter[str](), dict[str, str]()
     for given in settings.inputs:
         archive = load_archive(given.archive)
-        synthesizer = Synthesizer(archive, settings.placements, given.body, preset)
+        synthesizer = Synthesizer(archive, placements, given.body, preset)
         if synthesizer.bodies is not None:
             synthesizer.bodies.load_all()  # says now what is wrong with bodies and placements
         archives.append(archive)
@@ -92,7 +95,7 @@ def plan(config: Config) -> Plan[Work]:
         identity={
             "settings": settings.model_dump(mode="json"),
             "archives": [a.model_dump(mode="json") for a in archives],
-            "placements": [p.model_dump(mode="json") for p in load_placements(settings.placements)],
+            "placements": [p.model_dump(mode="json") for p in placements],
             "preset": preset.model_dump(mode="json", exclude={"evidence"}),
             "label_rules": rules.model_dump(mode="json") if rules else None,
             "plausibility": load_limits().model_dump(mode="json"),
@@ -116,7 +119,7 @@ def plan(config: Config) -> Plan[Work]:
             "left out by": sorted(rules_hit.items()),
         },
         work=Work(
-            tuple(tasks), tuple(rejections), tuple(archives), preset,
+            tuple(tasks), tuple(rejections), tuple(archives), placements, preset,
             tuple(c for c in rules.categories if not labels[c]) if rules else (),
         ),
     )  # fmt: skip
@@ -127,8 +130,10 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     assert plan.work is not None
     work, settings = plan.work, config.synthesis
     common = {
-        "staging": str(staging.resolve()), "placements": list(settings.placements), "rate_hz": settings.rate_hz,
+        "staging": str(staging.resolve()), "rate_hz": settings.rate_hz,
+        "placements": json.dumps([p.model_dump(mode="json") for p in work.placements]),
         "preset": work.preset.model_dump_json(exclude_unset=True),
+        "placement_error_m": settings.placement_error_m, "seed": settings.seed,
     }  # fmt: skip
     items = [{"shard": task.shard, "task": json.dumps(asdict(task)), **common} for task in work.tasks]
     rows = _without_duplicates(run_shards(run_task, items, staging, config.ray), staging)
@@ -150,6 +155,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
         licences={archive.name: archive.licence for archive in work.archives},
         details={
             "datasets": sorted({archive.name for archive in work.archives}),
+            "readers": {archive.name: READERS.source(archive.reader) for archive in work.archives},
             "synthetic": any(given.synthetic for given in settings.inputs),
             "labels": dict(sorted(Counter(clip["label"] for clip in clips).items())),
             "empty_categories": list(work.empty),

@@ -5,15 +5,18 @@ import os
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from platform import node
 
 import pyarrow as pa
 
 from vimu.archives.config import ArchiveConfig
+from vimu.body.placement import Placement
 from vimu.clips.labels import Label
 from vimu.clips.schema import CLIP_SCHEMA, clip_row
 from vimu.clips.synthesis import Synthesizer
 from vimu.contracts import Reason, Rejection
 from vimu.imu.presets import Preset
+from vimu.runtime.config import validate
 from vimu.stages.shards import Row, mark_done, rejection_row, write_shard
 
 NAME = "synthesize"
@@ -37,14 +40,16 @@ def run_task(item: Row) -> Row:
     """One task, in a Ray worker: read, synthesize, write the shard."""
     task = Task(**json.loads(item["task"]))
     staging = Path(item["staging"])
-    synthesizer = _synthesizer(task.archive, tuple(item["placements"]), task.body, item["preset"])
+    synthesizer = _synthesizer(task.archive, item["placements"], task.body, item["preset"])
     rows: list[Row] = []
     clips = []
     for name, (label, rule, description) in zip(task.files, task.labels, strict=True):
         path = Path(task.root) / name
         try:
             motion = synthesizer.read(path, Path(task.root))
-            recording = synthesizer.recording(motion, rate_hz=item["rate_hz"])
+            recording = synthesizer.recording(
+                motion, rate_hz=item["rate_hz"], placement_error_m=item["placement_error_m"], seed=item["seed"]
+            )
             if recording.n_frames == 0:
                 raise Rejection(str(path), Reason.TOO_SHORT, "no frame is left after the difference")
         except Rejection as rejection:
@@ -70,9 +75,15 @@ KEPT = ("clip_id", "sequence", "label", "n_frames", "worker_pid", "sha256")
 
 
 @lru_cache(maxsize=8)
-def _synthesizer(archive: str, placements: tuple[str, ...], body: str | None, preset: str) -> Synthesizer:
-    """One a worker process and archive: the body is read once, not once a task."""
-    return Synthesizer(ArchiveConfig.model_validate_json(archive), placements, body, Preset.model_validate_json(preset))
+def _synthesizer(archive: str, placements: str, body: str | None, preset: str) -> Synthesizer:
+    """One a worker process and archive: the body is read once, not once a task.
+
+    Raises:
+        UserError: the archive's reader is not installed on this machine.
+    """
+    config = validate(ArchiveConfig, json.loads(archive), where=f"the archive, on the Ray worker {node()},")
+    sensors = [Placement.model_validate(p) for p in json.loads(placements)]
+    return Synthesizer(config, sensors, body, Preset.model_validate_json(preset))
 
 
 def write_clips(staging: Path, shard: str, table: pa.Table) -> None:

@@ -4,7 +4,7 @@ PY := .venv/bin/python
 VIMU_DATA ?= ../shared/data
 export RAY_USAGE_STATS_ENABLED = 0
 
-.PHONY: demo test lint open-data open clean
+.PHONY: demo test lint open-data open realism clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -33,6 +33,9 @@ open-data: ## unpack the open archives found in VIMU_DATA
 
 open: .venv/.installed ## the main job on real mocap and real recordings, into runs/open
 	$(PY) jobs/pipeline.py --config configs/open.yaml
+
+realism: .venv/.installed ## docs/realism.md: virtual against real sensors, on the data that open-data unpacks
+	$(PY) -m vimu.evaluation.realism --data $(VIMU_DATA) --write docs/realism.md
 
 clean: ## remove .venv and what the demo made; other runs stay
 	rm -rf .venv runs/demo data/demo

@@ -88,17 +88,38 @@ def load_pickle(
 
 
 def load_torch(path: Path, *, max_bytes: int = MAX_EXPANDED_BYTES) -> dict[str, Any]:
-    """Read a torch file (the zip format of torch >= 1.6) of tensors and plain values, on the CPU.
+    """Read a torch file (the zip format of torch >= 1.6) of tensors and plain values by name, on the CPU.
 
     Raises:
         Rejection: `unsafe_pickle` for anything that is no tensor or plain value, `oversized`, `unreadable`.
     """
+    value = _torch_value(path, max_bytes)
+    if not isinstance(value, dict):
+        raise Rejection(str(path), Reason.UNREADABLE, f"holds {type(value).__name__}, not a mapping")
+    return value
+
+
+def load_torch_array(path: Path, *, max_bytes: int = MAX_EXPANDED_BYTES) -> np.ndarray[Any, Any]:
+    """Read a torch file of one dense tensor (TransPose's recordings). Raises Rejection as `load_torch`."""
+    value = _torch_value(path, max_bytes)
+    try:
+        size = value.numel() * value.element_size()  # a view may repeat few stored bytes without limit
+        if size > max_bytes:
+            raise Rejection(str(path), Reason.OVERSIZED, f"a tensor of {size:,} bytes, the limit is {max_bytes:,}")
+        return np.array(value.detach().numpy())
+    except Rejection:
+        raise
+    except Exception as error:  # no tensor, or one that NumPy has no form for: sparse, quantized, bfloat16
+        raise Rejection(str(path), Reason.UNREADABLE, f"holds {type(value).__name__}, no dense tensor") from error
+
+
+def _torch_value(path: Path, max_bytes: int) -> Any:
     import torch  # here, so that synthesis workers, which load no torch file, need not import it
 
     try:
         with zipfile.ZipFile(path) as archive:
             _check_members(path, archive.infolist(), max_bytes)
-        value = torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except (Rejection, FileNotFoundError):
         raise
     except pickle.UnpicklingError as error:
@@ -106,9 +127,6 @@ def load_torch(path: Path, *, max_bytes: int = MAX_EXPANDED_BYTES) -> dict[str, 
         raise Rejection(str(path), Reason.UNSAFE_PICKLE, first_line) from error
     except Exception as error:  # damage shows as any error of zipfile, torch or its unpickler
         raise _unreadable(path, error) from error
-    if not isinstance(value, dict):
-        raise Rejection(str(path), Reason.UNREADABLE, f"holds {type(value).__name__}, not a mapping")
-    return value
 
 
 def _unreadable(path: Path, error: Exception) -> Rejection:

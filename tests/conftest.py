@@ -44,6 +44,12 @@ def umafall(vimu_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _unpacked(vimu_data / "imu_umafall" / "umafall_core.tar.xz", tmp_path_factory) / "UMAFall_Dataset"
 
 
+@pytest.fixture(scope="session")
+def hapt(vimu_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """61 real HAPT experiments: the folder that holds `Raw-Data/`."""
+    return _unpacked(vimu_data / "imu_hapt" / "hapt_raw.tar.xz", tmp_path_factory)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def private_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Ray writes tokens and sessions below HOME: tests give it one of their own."""

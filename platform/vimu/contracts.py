@@ -59,7 +59,7 @@ class Reason(StrEnum):
     """Holds pickled objects outside the allow-list; nothing was executed."""
     UNKNOWN_RATE = "unknown_rate"
     IMPLAUSIBLE = "implausible"
-    """No body moves like that: a wrong frame rate, unit or format."""
+    """No body moves like that: a wrong frame rate, unit, format or order of sensors."""
     NO_BODY = "no_body"
     """The folder of body models has none for the subject's gender, and no neutral one."""
     BAD_SHAPE = "bad_shape"

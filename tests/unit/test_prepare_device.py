@@ -35,7 +35,9 @@ def recording(n: int = 600) -> ImuRecording:
     return ImuRecording(*arrays, 60.0, (*SENSORS, "head"), "world", "removed")
 
 
-def windows(tmp_path: Path, run: str, device: str | None, seed: int = 0) -> pa.Table:
+def windows(
+    tmp_path: Path, run: str, device: str | None, seed: int = 0, window_settings: WindowSettings = WINDOWS
+) -> pa.Table:
     staging = tmp_path / run
     (staging / ".tasks").mkdir(parents=True)
     take = Take("made_up", None, "sway", "sway")
@@ -47,7 +49,7 @@ def windows(tmp_path: Path, run: str, device: str | None, seed: int = 0) -> pa.T
         {
             "shard": "s", "clips": str(staging / "clips.parquet"), "trials": "",
             "splits": json.dumps({row["clip_id"]: "train"}), "staging": str(staging),
-            "settings": WINDOWS.model_dump_json(), "sensors": list(SENSORS), "recordings": "",
+            "settings": window_settings.model_dump_json(), "sensors": list(SENSORS), "recordings": "",
             "devices": load_devices(device).model_dump_json() if device else "", "device_seed": seed,
         }
     )  # fmt: skip
@@ -78,6 +80,23 @@ def test_a_device_changes_windows_by_its_faults_and_the_same_way_each_time(tmp_p
         )  # mounting turns a vector, it does not stretch it
 
 
+def test_what_passed_through_devices_gets_an_orientation_by_the_filter(tmp_path):
+    """World windows of a virtual clip as a SensorTag's readings allow them, near those of the clip itself."""
+    world = WINDOWS.model_copy(
+        update={"feature_set": "world_acc_ori", "orientation": "vqf", "heading": "per_sensor", "rate_hz": 20}
+    )
+    truth = arrays(windows(tmp_path, "truth", None, window_settings=world)).reshape(-1, 40, 2, 12)
+    worn = arrays(windows(tmp_path, "worn", "umafall", window_settings=world)).reshape(-1, 40, 2, 12)
+    assert worn.shape[1:] == (40, 2, 12)
+    n = min(len(truth), len(worn))
+    up, true_up = (
+        worn[:n, ..., 6:9],
+        truth[:n, ..., 6:9],
+    )  # the vertical in sensor axes: mounting turns it by 20 degrees
+    assert np.degrees(np.arccos(np.clip((up * true_up).sum(-1), -1, 1))).mean() < 25
+    assert np.abs(worn[:n, ..., 1] - truth[:n, ..., 1]).mean() < 1.0  # gravity is out
+
+
 def settings(**windows: object) -> PrepareSettings:
     real = {"recordings": "umafall", "root": "nowhere"}
     return PrepareSettings.model_validate({"real": real, "device": "umafall", "windows": windows})
@@ -86,6 +105,10 @@ def settings(**windows: object) -> PrepareSettings:
 def test_a_feature_set_that_the_devices_cannot_serve_is_refused_before_any_work():
     with pytest.raises(UserError, match="must do without orientation"):
         prepare._devices(settings(feature_set="world_acc_ori"), ("chest",))
+    filtered = settings(feature_set="world_acc_ori", orientation="vqf", heading="per_sensor")
+    assert prepare._devices(filtered, ("chest",)) == load_devices("umafall")
+    with pytest.raises(UserError, match="must do without gyroscope, which `umafall` lacks at right_pocket"):
+        prepare._devices(filtered, ("chest", "right_pocket"))
     with pytest.raises(UserError, match="lacks at right_pocket"):
         prepare._devices(settings(feature_set="sensor_acc_gyr"), ("chest", "right_pocket"))
     with pytest.raises(UserError, match="must have a device at head"):

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, field_validator, model_validator
 
+from vimu.contracts import SMPL_JOINTS
 from vimu.recordings.readers import READERS
 from vimu.runtime.config import Section, find_yaml, validate
 from vimu.runtime.errors import UserError, listed
@@ -26,8 +27,17 @@ class Sensor(Section):
     """False for a device without one; its `gyr` column is NaN."""
     acc_lsb_per_g: PositiveFloat | None = None
     """Resolution of its accelerometer; a leading stretch that is finer was scaled for a range four times too small."""
+    joint: str | None = None
+    """SMPL joint whose segment it turns with, for sets that have reference poses to check the sensors' order by."""
     evidence: str = ""
     """Where these facts come from."""
+
+    @field_validator("joint")
+    @classmethod
+    def _is_one_of_smpl(cls, joint: str | None) -> str | None:
+        if joint is not None and joint not in SMPL_JOINTS:
+            raise ValueError(f"must be one of SMPL's joints ({listed(SMPL_JOINTS, 24)})")
+        return joint
 
 
 class Activity(Section):
@@ -45,13 +55,17 @@ class RecordingConfig(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     """Short name; goes into every window and into file names."""
     reader: Annotated[str, AfterValidator(READERS.check)]
-    """`umafall`, `dip`, or what an installed package registers (`vimu.recordings.readers`)."""
+    """`umafall`, `dip`, `hapt`, or what an installed package registers (`vimu.recordings.readers`)."""
     licence: str
     """What its licence allows; copied into every manifest."""
     files: str
     """Glob below the set's root."""
     trial: str
-    """Regular expression on the path below the root, with groups `subject` and `activity`."""
+    """Regular expression on the path below the root, with groups `subject` and `activity`; where `segments` is given,
+    `subject` and `experiment`. A group `session` may tell when sensors were put on anew."""
+    segments: str | None = None
+    """Name of the table, beside the files, that labels stretches of them; each stretch is a trial. None: a file is one
+    trial."""
     evidence: str
     """Where these facts come from."""
     sensors: dict[int, Sensor]
@@ -60,6 +74,9 @@ class RecordingConfig(Section):
     """The file's activity -> the class."""
     left_out: dict[str, str] = Field(default_factory=dict)
     """The file's activity -> why trials of it are not used."""
+    upright: dict[str, Literal["all"] | tuple[str, ...]] = Field(default_factory=dict)
+    """The file's activities in which wearers walk or stand -> the placements that are then as in walking: mountings are
+    estimated from them."""
 
     acc_unit_m_s2: PositiveFloat = 1.0
     """m/s^2 that the file's unit of acceleration stands for."""
@@ -76,23 +93,36 @@ class RecordingConfig(Section):
 
     @field_validator("trial")
     @classmethod
-    def _names_subject_and_activity(cls, pattern: str) -> str:
+    def _is_a_pattern(cls, pattern: str) -> str:
         try:
-            groups = re.compile(pattern).groupindex
+            re.compile(pattern)
         except re.error as error:
             raise ValueError(f"must be a regular expression ({error})") from error
-        if not {"subject", "activity"} <= set(groups):
-            raise ValueError("must have groups `subject` and `activity`")
         return pattern
 
     @model_validator(mode="after")
     def _unambiguous(self) -> "RecordingConfig":
+        if self.reader == "hapt" and self.segments is None:
+            raise ValueError("`segments` must be given for reader `hapt`, which reads stretches")
+        if self.reader in ("dip", "umafall") and self.segments is not None:
+            raise ValueError(f"`segments` must not be given for reader `{self.reader}`, which reads whole files")
+        second = "activity" if self.segments is None else "experiment"
+        if not {"subject", second} <= set(re.compile(self.trial).groupindex):
+            raise ValueError(f"`trial` must have groups `subject` and `{second}`")
+        if self.reader == "hapt" and len(self.sensors) != 1:
+            raise ValueError("`sensors` of a hapt set must be one: its files hold one device")
         placements = [sensor.placement for sensor in self.sensors.values()]
         twice = {name for name in placements if placements.count(name) > 1}
         if twice:
             raise ValueError(f"`sensors` must each have a placement of their own, but {listed(twice)} occurs twice")
         if self.reader == "dip" and len({sensor.rate_hz for sensor in self.sensors.values()}) > 1:
             raise ValueError("`sensors` of a dip set must share one `rate_hz`")
+        unknown = self.upright.keys() - self.activities.keys()
+        if unknown:
+            raise ValueError(f"`upright` must name `activities`, but {listed(unknown)} is none")
+        unworn = {s for served in self.upright.values() if served != "all" for s in served} - set(placements)
+        if unworn:
+            raise ValueError(f"`upright` must name placements of `sensors`, but {listed(unworn)} is none")
         both = self.activities.keys() & self.left_out.keys()
         if both:
             raise ValueError(f"`activities` and `left_out` must not share {listed(both)}")

@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from vimu.contracts import ImuRecording, Reason, Rejection
 from vimu.recordings.config import RecordingConfig
+from vimu.recordings.sensor_order import exchanged_sensors
 from vimu.recordings.timeline import fill_gaps, usable_span
 from vimu.resampling import resample_rotations, resample_vectors
 from vimu.runtime.safe_load import load_pickle
@@ -39,11 +40,14 @@ def read(path: Path, config: RecordingConfig, *, sensors: tuple[str, ...], rate_
     acc_all = _array(path, data, "imu_acc", (n_sensors, 3))
     ori_all = _array(path, data, "imu_ori", (n_sensors, 3, 3))
     lengths = {"imu_acc": len(acc_all), "imu_ori": len(ori_all)}
-    if "gt" in data:
-        lengths["gt"] = len(_array(path, data, "gt", (72,)))
+    poses = _array(path, data, "gt", (72,)) if "gt" in data else None
+    if poses is not None:
+        lengths["gt"] = len(poses)
     if len(set(lengths.values())) != 1:
         counts = ", ".join(f"{n:,} in `{key}`" for key, n in lengths.items())
         raise Rejection(str(path), Reason.BAD_SHAPE, f"its arrays must have as many frames each, but have {counts}")
+    if poses is not None:
+        _check_order(path, config, ori_all, poses)
 
     acc, ori = acc_all[:, ids] * config.acc_unit_m_s2, ori_all[:, ids]
     present = np.isfinite(acc).all(axis=-1) & np.isfinite(ori).all(axis=(-1, -2))
@@ -103,6 +107,25 @@ def _check_rotations(
             f"{frames[i]} R R^T is off the identity by {off[i]:.2g} and det R is {det[i]:.2f}; {hint}"
         )
         raise Rejection(str(path), Reason.NOT_A_ROTATION, detail)
+
+
+def _check_order(
+    path: Path,
+    config: RecordingConfig,
+    ori: Float[np.ndarray, "frames sensors 3 3"],
+    poses: Float[np.ndarray, "frames 72"],
+) -> None:
+    """Refuse a file whose sensors turn with one another's segments. Sensors without a `joint` are not judged."""
+    known = {i: sensor.joint for i, sensor in sorted(config.sensors.items()) if sensor.joint is not None}
+    exchanges = exchanged_sensors(ori[:, list(known)], poses, list(known.values()))
+    if exchanges:
+        names = [config.sensors[i].placement for i in known]
+        found = "; ".join(
+            f"{', '.join(names[s] for s in e.sensors)} are {e.stated_deg:.0f} degrees off their own segments, "
+            f"and {e.exchanged_deg:.0f} off one another's"
+            for e in exchanges
+        )
+        raise Rejection(str(path), Reason.IMPLAUSIBLE, f"its sensors stand in another order, by `gt`: {found}")
 
 
 def _check_unit(path: Path, acc: Float[np.ndarray, "samples 3"], duration_s: float) -> None:

@@ -28,6 +28,9 @@ class RecordingReader(Protocol):
             sensors: placements wanted, each of `config.sensors`, in the order that the recording is to have.
             rate_hz: of the result.
 
+        A reader of a set whose YAML has `segments` also gets `span`: first and last sample, counted from 1, of the
+        stretch of the file that is the trial.
+
         Returns:
             float32 `acc` in m/s^2; where the set has them `gyr` in rad/s, in the sensor's axes, and `ori`, sensor to
             world (+Y up); `frame` and `gravity` say what `acc` is. All on one even timeline at `rate_hz`, from the
@@ -43,5 +46,6 @@ class RecordingReader(Protocol):
 
 
 READERS: Registry[RecordingReader] = Registry(
-    "vimu.recording_readers", {"umafall": "vimu.recordings.umafall:read", "dip": "vimu.recordings.dip:read"}
+    "vimu.recording_readers",
+    {name: f"vimu.recordings.{name}:read" for name in ("umafall", "dip", "hapt")},
 )

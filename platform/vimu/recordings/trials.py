@@ -1,55 +1,114 @@
 """The trials of a set of real recordings: which there are, and reading one."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vimu.contracts import ImuRecording, Reason, Rejection
 from vimu.recordings.config import RecordingConfig
 from vimu.recordings.conformance import check_recording
+from vimu.recordings.hapt import gyro_path
 from vimu.recordings.readers import READERS
+from vimu.recordings.segments import read_segments, without_zeros
 from vimu.runtime.errors import UserError
 
 
 @dataclass(frozen=True)
 class TrialFile:
-    """One recording on disk."""
+    """One recording on disk: a file, or a stretch of one."""
 
     path: Path
     trial: str
-    """Path below the set's root, `/`-separated, without extension."""
+    """Path below the set's root, `/`-separated, without extension; `@FIRST-LAST` follows for a stretch."""
     subject: str
     activity: str
     """The class, as the set's YAML names it."""
+    session: str = ""
+    """What the subject wore without a change: its trials share a mounting."""
+    span: tuple[int, int] | None = None
+    """First and last sample of the stretch, counted from 1; None for the whole file."""
+    beside: tuple[Path, ...] = ()
+    """Further files that it is read from, or labelled by."""
 
 
 def list_trials(root: Path, config: RecordingConfig) -> tuple[list[TrialFile], list[Rejection]]:
-    """Every file of the set below `root`, as a trial to read or as left out, both sorted by path.
+    """Every file of the set below `root`, or every labelled stretch of one, as a trial to read or as left out, both
+    sorted by path.
 
     Raises:
-        UserError: there is no such folder, or no file in it matches.
+        UserError: there is no such folder, no file in it matches, or a table of labels cannot be read.
     """
     paths = sorted(p for p in root.glob(config.files) if p.is_file()) if root.is_dir() else []
     if not paths:
         state = "holds none" if root.is_dir() else "is no folder"
         raise UserError(f"`{root}` must be a folder with files `{config.files}` of {config.name}, but {state}.")
+    if config.segments is not None:
+        return _list_segments(root, paths, config, config.segments)
     trials: list[TrialFile] = []
     left_out: list[Rejection] = []
     for path in paths:
         name = path.relative_to(root).as_posix()
         match = re.search(config.trial, name)
-        activity = match["activity"] if match else None
         if match is None:
             left_out.append(Rejection(name, Reason.NO_LABEL, "its name does not say subject and activity"))
-        elif activity in config.left_out:
-            left_out.append(Rejection(name, Reason.REMOVED_BY_RULE, f"{activity}: {config.left_out[activity]}"))
-        elif activity not in config.activities:
-            left_out.append(Rejection(name, Reason.NO_LABEL, f"`{activity}` is no activity of {config.name}"))
+            continue
+        reason = _unused(name, match["activity"], config)
+        if reason is not None:
+            left_out.append(reason)
         else:
             trial = name.removesuffix(path.suffix)
-            trials.append(TrialFile(path, trial, match["subject"], config.activities[activity].name))
+            activity, session = config.activities[match["activity"]].name, match.groupdict().get("session")
+            trials.append(
+                TrialFile(path, trial, match["subject"], activity, f"{match['subject']} {session or ''}".strip())
+            )
     return trials, left_out
+
+
+def _list_segments(
+    root: Path, paths: Sequence[Path], config: RecordingConfig, table: str
+) -> tuple[list[TrialFile], list[Rejection]]:
+    """Every labelled stretch of the files at `paths`."""
+    trials: list[TrialFile] = []
+    left_out: list[Rejection] = []
+    for folder in sorted({path.parent for path in paths}):
+        labels = folder / table
+        labels_name = labels.relative_to(root).as_posix()
+        segments, faulty = read_segments(labels, labels_name)
+        left_out += faulty
+        for path in (p for p in paths if p.parent == folder):
+            name = path.relative_to(root).as_posix()
+            match = re.search(config.trial, name)
+            if match is None:
+                left_out.append(Rejection(name, Reason.NO_LABEL, "its name does not say subject and experiment"))
+                continue
+            mine = segments.pop((without_zeros(match["experiment"]), without_zeros(match["subject"])), [])
+            if not mine:
+                left_out.append(Rejection(name, Reason.NO_LABEL, f"`{table}` labels no stretch of it"))
+            for s in mine:
+                trial = f"{name.removesuffix(path.suffix)}@{s.first:06d}-{s.last:06d}"
+                reason = _unused(trial, s.activity, config)
+                if reason is not None:
+                    left_out.append(reason)
+                    continue
+                activity, beside = config.activities[s.activity].name, (gyro_path(path), labels)
+                session = f"{match['subject']} {match['experiment']}"
+                trials.append(TrialFile(path, trial, match["subject"], activity, session, (s.first, s.last), beside))
+        left_out += [
+            Rejection(f"{labels_name}:{s.row}", Reason.UNREADABLE, f"no file is of experiment {key[0]}, user {key[1]}")
+            for key, rest in segments.items()
+            for s in rest
+        ]
+    return trials, left_out
+
+
+def _unused(name: str, activity: str, config: RecordingConfig) -> Rejection | None:
+    """Why trials of an activity are not used; None where they are."""
+    if activity in config.left_out:
+        return Rejection(name, Reason.REMOVED_BY_RULE, f"{activity}: {config.left_out[activity]}")
+    if activity not in config.activities:
+        return Rejection(name, Reason.NO_LABEL, f"`{activity}` is no activity of {config.name}")
+    return None
 
 
 def read_trial(trial: TrialFile, config: RecordingConfig, *, sensors: Sequence[str], rate_hz: float) -> ImuRecording:
@@ -68,12 +127,14 @@ def read_trial(trial: TrialFile, config: RecordingConfig, *, sensors: Sequence[s
     """
     config.sensor_ids(tuple(sensors))
     try:
-        recording = READERS[config.reader](trial.path, config, sensors=tuple(sensors), rate_hz=rate_hz)
+        read: Callable[..., ImuRecording] = READERS[config.reader]
+        stretch = {} if trial.span is None else {"span": trial.span}
+        recording = read(trial.path, config, sensors=tuple(sensors), rate_hz=rate_hz, **stretch)
         if READERS.is_own(config.reader):
             return recording
         return check_recording(recording, config, str(trial.path), sensors=tuple(sensors), rate_hz=rate_hz)
     except Rejection as rejection:
-        name = f"{trial.trial}{trial.path.suffix}"
+        name = trial.trial if trial.span is not None else f"{trial.trial}{trial.path.suffix}"
         raise Rejection(name, rejection.reason, rejection.detail) from rejection
     except Exception as error:
         error.add_note(f"while reader `{config.reader}` read {trial.path}")

@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from vimu.contracts import STANDARD_GRAVITY, ImuRecording, Reason, Rejection
 from vimu.recordings.config import RecordingConfig
+from vimu.recordings.scale import check_scale
 from vimu.recordings.timeline import fill_gaps, on_timeline, sample_times, usable_span
 from vimu.recordings.umafall_rows import Rows, read_rows
 
@@ -19,8 +20,6 @@ QUARTERED_MEDIAN_G = 0.6
 """Median |acc| below which a stretch of fine steps was quartered: 0.24 to 0.45 in UMAFall."""
 PLAUSIBLE_PACE = (0.5, 1.3)
 """Rows a second, as a share of the sensor's rate: 0.66 to 1.16 in UMAFall, for lost rows and for late first ones."""
-PLAUSIBLE_MEDIAN_G = (0.3, 3.0)
-"""Median |acc| of a person over a trial; the extremes in UMAFall are hopping, 0.47 g, and jogging, 1.77 g."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def read(path: Path, config: RecordingConfig, *, sensors: tuple[str, ...], rate_
     channels: dict[tuple[int, int], _Channel] = {}
     for i in ids:
         acc, mended = _mend_scale(_channel(path, rows, config, i, ACC), config.sensors[i].acc_lsb_per_g)
-        _check_scale(path, acc)
+        check_scale(str(path), acc.name, acc.values)
         notes += mended
         channels[i, ACC] = acc
         if config.sensors[i].gyroscope:
@@ -132,11 +131,3 @@ def _mend_scale(acc: _Channel, lsb_per_g: float | None) -> tuple[_Channel, list[
     values[:n_quartered] *= 4
     note = f"acc_scale: the first {n_quartered} of {n} samples of {acc.name} were a quarter of their size"
     return replace(acc, values=values), [note]
-
-
-def _check_scale(path: Path, acc: _Channel) -> None:
-    median_g = float(np.median(np.linalg.norm(acc.values, axis=1))) / STANDARD_GRAVITY
-    low, high = PLAUSIBLE_MEDIAN_G
-    if not low < median_g < high:
-        wanted = f"the median of {acc.name} must be {low:g} to {high:g} g"
-        raise Rejection(str(path), Reason.UNREADABLE, f"{wanted}, but is {median_g:.2f} g: in another unit?")

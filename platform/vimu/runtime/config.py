@@ -50,6 +50,8 @@ def _sentence(problem: object) -> str:
     if problem["type"] == "missing":
         return f"`{key}` must be given, but is missing."
     message = str(problem["msg"]).removeprefix("Value error, ")
+    if not problem["loc"]:
+        return f"{message}."
     return f"`{key}`: {message[0].lower() + message[1:]}, but is {problem['input']!r}."
 
 

@@ -82,6 +82,9 @@ class PrepareSettings(Section):
     windows: WindowSettings = WindowSettings()
     virtual_split: SplitSettings = SplitSettings()
     real_split: SplitSettings = SplitSettings()
+    mounting: Literal["as_worn", "estimated"] = "as_worn"
+    """`estimated`: each wearer's sensors are turned into their segments' axes, by which way is up while the wearer
+    stands or walks. That takes one activity of every wearer, of test people too: a calibration."""
     device: str | None = None
     """Name in `configs/devices/`, or a YAML path: virtual clips pass through these devices, so that both sides look
     through the same. None leaves them ideal."""

@@ -12,6 +12,7 @@ from vimu.clips.schema import split_group
 from vimu.contracts import Reason, Rejection
 from vimu.imu.device import frames_through
 from vimu.imu.device_models import DeviceSet, load_devices
+from vimu.imu.mounting import upright_directions
 from vimu.recordings.config import RecordingConfig, load_recordings
 from vimu.recordings.readers import READERS
 from vimu.recordings.trials import TrialFile, list_trials
@@ -19,6 +20,7 @@ from vimu.resampling import resampled_length
 from vimu.runtime.errors import UserError, listed
 from vimu.runtime.publish import Outcome, Published, content_hash, file_sha256
 from vimu.stages.config import Config, PrepareSettings
+from vimu.stages.mountings import estimate_mountings, estimated_sensors
 from vimu.stages.prepare_task import run_task
 from vimu.stages.shards import Row, clear_marks, rejection_row, run_shards, write_rejections
 from vimu.stages.stage import Plan, Stage, clips_of, input_identity
@@ -44,6 +46,7 @@ class Work:
     groups: str
     """What the virtual split keeps apart: `subjects`, or `clips` where an archive names none."""
     devices: DeviceSet | None
+    trials: tuple[TrialFile, ...]
 
 
 def plan(config: Config) -> Plan[Work]:
@@ -70,6 +73,7 @@ def plan(config: Config) -> Plan[Work]:
             "recordings": real.model_dump(mode="json"),
             "devices": None if devices is None else devices.model_dump(mode="json"),
             "sensors": list(sensors),
+            "upright": _upright(settings, real, sensors),
             "inputs": input_identity(synthesized) | {"recordings": _files_hash(trials)},
         },
         counts={
@@ -84,7 +88,9 @@ def plan(config: Config) -> Plan[Work]:
             "left out": sorted(Counter(row["reason"] for row in rejections).items()),
             "real label (trials)": sorted(Counter(t.activity for t in trials).items()),
         },
-        work=Work((*clip_items, *trial_items), tuple(rejections), sensors, synthesized, real, groups, devices),
+        work=Work(
+            (*clip_items, *trial_items), tuple(rejections), sensors, synthesized, real, groups, devices, tuple(trials)
+        ),
     )
 
 
@@ -92,7 +98,9 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     """Cut the windows inside Ray Data; write them, the rejections and the counts."""
     assert plan.work is not None
     work, settings = plan.work, config.preparation
+    mountings = estimate_mountings(work.trials, work.real, work.sensors) if settings.mounting == "estimated" else {}
     common = {
+        "mountings": json.dumps(mountings),
         "staging": str(staging.resolve()),
         "settings": settings.windows.model_dump_json(),
         "sensors": list(work.sensors),
@@ -169,18 +177,26 @@ def _devices(settings: PrepareSettings, sensors: tuple[str, ...]) -> DeviceSet |
     devices.check(sensors)
     feature_set = settings.windows.feature_set
     signals = FEATURE_SETS[feature_set].signals
-    if "ori" in signals:
+    if "ori" in signals and settings.windows.orientation == "recorded":
         raise UserError(
             f"`windows.feature_set` must do without orientation where `prepare.device` is set, for a device measures "
-            f"none, but is `{feature_set}`."
+            f"none (`windows.orientation: vqf` filters one), but is `{feature_set}`."
         )
     lacking = [s for s in sensors if any(devices.models[m].gyr is None for m in devices.sensors[s])]
-    if "gyr" in signals and lacking:
+    if lacking and not {"gyr", "ori"}.isdisjoint(signals):
         raise UserError(
             f"`windows.feature_set` must do without gyroscope, which `{devices.name}` lacks at {listed(lacking)}, "
             f"but is `{feature_set}`."
         )
     return devices
+
+
+def _upright(settings: PrepareSettings, real: RecordingConfig, sensors: tuple[str, ...]) -> list[list[float]] | None:
+    """Which way is up at each sensor, where mountings are estimated; refuses a set that cannot serve that."""
+    if settings.mounting == "as_worn":
+        return None
+    directions: list[list[float]] = upright_directions(estimated_sensors(real, sensors)).tolist()
+    return directions
 
 
 def _clip_items(
@@ -229,9 +245,12 @@ def _trial_items(settings: PrepareSettings, real: RecordingConfig, trials: Seque
     for start in range(0, len(trials), TRIALS_A_TASK):
         some = slice(start, start + TRIALS_A_TASK)
         entries = [
-            {"path": str(t.path.resolve()), "trial": t.trial, "subject": t.subject, "activity": t.activity}
+            {
+                "path": str(t.path.resolve()), "trial": t.trial, "subject": t.subject, "activity": t.activity,
+                "session": t.session, "span": t.span,
+            }
             for t in trials[some]
-        ]
+        ]  # fmt: skip
         chosen = {t.trial: split for t, split in zip(trials[some], splits[some], strict=True)}
         shard = f"{real.name}-{start:06d}"
         items.append({"shard": shard, "clips": "", "trials": json.dumps(entries), "splits": json.dumps(chosen)})
@@ -256,7 +275,9 @@ def _subjects(windows: Sequence[Row]) -> dict[str, dict[str, int]]:
 
 
 def _files_hash(trials: Sequence[TrialFile]) -> str:
-    return content_hash((trial.trial, file_sha256(trial.path)) for trial in trials)
+    """Over every trial and the bytes of its files. A file that holds many trials is read once."""
+    sha = {path: file_sha256(path) for path in {p for t in trials for p in (t.path, *t.beside)} if path.is_file()}
+    return content_hash((t.trial, "".join(sha.get(path, "") for path in (t.path, *t.beside))) for t in trials)
 
 
 def _below(path: str, root: Path) -> str:

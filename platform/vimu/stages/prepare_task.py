@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from platform import node
 from typing import Any
@@ -18,14 +18,15 @@ from vimu.contracts import ImuRecording, Reason, Rejection
 from vimu.imu.device import apply_devices
 from vimu.imu.device_models import DeviceSet
 from vimu.imu.frames import ChannelMissingError, of_sensors
+from vimu.imu.mounting import remounted
 from vimu.recordings.config import RecordingConfig
 from vimu.recordings.trials import TrialFile, read_trial
 from vimu.runtime.config import validate
+from vimu.stages.mountings import turns_of
 from vimu.stages.shards import Row, mark_done, rejection_row, write_shard
-from vimu.windows.cut import cut
-from vimu.windows.features import features
 from vimu.windows.schema import window_schema
 from vimu.windows.settings import WindowSettings
+from vimu.windows.windowing import windows_of
 
 NAME = "prepare"
 
@@ -55,11 +56,10 @@ def run_task(item: Row) -> Row:
             rows.append({"rejection": rejection_row(source.path, source, NAME)})
             continue
         try:
-            frames = features(source.recording, settings.feature_set, sensors=sensors, rate_hz=settings.rate_hz)
+            x, starts = windows_of(source.recording, settings, sensors)
         except ChannelMissingError as error:
             rows.append({"error": f"{source.path} {error}"})
             continue
-        x, starts = cut(frames, length_frames=settings.length_frames, hop_frames=settings.hop_frames)
         if not len(x):
             short = Rejection(source.path, Reason.TOO_SHORT, f"{source.recording.duration_s:.2f} s")
             rows.append({"rejection": rejection_row(source.path, short, NAME)})
@@ -103,14 +103,20 @@ def _through_devices(item: Row, clip_id: str, recording: ImuRecording) -> ImuRec
 def _trials(item: Row, settings: WindowSettings, sensors: Sequence[str]) -> list["_Source | Rejection"]:
     where = f"the recording set, on the Ray worker {node()},"  # which may lack the package of the set's reader
     real = validate(RecordingConfig, json.loads(item["recordings"]), where=where)
+    mountings = json.loads(item["mountings"])
     sources: list[_Source | Rejection] = []
     for entry in json.loads(item["trials"]):
-        trial = TrialFile(Path(entry["path"]), entry["trial"], entry["subject"], entry["activity"])
+        span = None if entry["span"] is None else (entry["span"][0], entry["span"][1])
+        named = (entry["trial"], entry["subject"], entry["activity"], entry["session"])
+        trial = TrialFile(Path(entry["path"]), *named, span)
         try:
             recording = read_trial(trial, real, sensors=sensors, rate_hz=settings.rate_hz)
         except Rejection as rejection:
             sources.append(Rejection(trial.trial, rejection.reason, rejection.detail))
             continue
+        if mountings:
+            turns, notes = turns_of(trial, mountings, sensors)
+            recording = replace(remounted(recording, turns), notes=(*recording.notes, *notes))
         sources.append(_Source(trial.trial, real.name, trial.subject, trial.activity, trial.trial, recording))
     return sources
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from vimu.runtime.config import Section
+from vimu.windows.heading import Heading
 
 FeatureSet = Literal["world_acc_ori", "sensor_acc_gyr", "sensor_acc"]
 
@@ -27,6 +28,25 @@ class WindowSettings(Section):
     """`world_acc_ori`: 12 a sensor, the seed paper's; `sensor_acc_gyr`: 6; `sensor_acc`: 3, gravity included."""
     sensors: tuple[str, ...] | None = None
     """Placements used; None takes those that all inputs have."""
+    orientation: Literal["recorded", "vqf"] = "recorded"
+    """`vqf`: whatever has no orientation of its own gets one from acceleration and gyroscope, by VQF without
+    magnetometer: real trials, and clips that passed through devices."""
+    heading: Heading = "as_is"
+    """Each window turned about the vertical to a heading of its own: all sensors by one turn (`shared`), or each by its
+    own (`per_sensor`). World-frame features only."""
+
+    @model_validator(mode="after")
+    def _world_frame_settings(self) -> "WindowSettings":
+        if self.feature_set != "world_acc_ori":
+            for name, idle in (("orientation", "recorded"), ("heading", "as_is")):
+                if getattr(self, name) != idle:
+                    raise ValueError(f"`{name}` must be `{idle}` with `{self.feature_set}`, which holds no orientation")
+        if self.orientation == "vqf" and self.heading != "per_sensor":
+            raise ValueError(
+                "`heading` must be `per_sensor` where `orientation` is `vqf`: every sensor's own filter has a north of "
+                "its own"
+            )
+        return self
 
 
 class SplitSettings(Section):

@@ -72,6 +72,8 @@ class Reason(StrEnum):
     GAP = "gap"
     """A recording's sensor is silent for longer than may be filled."""
     REMOVED_BY_RULE = "removed_by_rule"
+    REMOVED_BY_PERSON = "removed_by_person"
+    """Somebody looked at it and decided to leave it out."""
     NO_LABEL = "no_label"
     """No label rule matches, or the label is not among those asked for."""
     DUPLICATE = "duplicate"
@@ -140,6 +142,10 @@ class SkeletonMotion:
     """Rotation of each joint's frame in its parent's, float64."""
     rate_hz: float
     take: Take
+    file_rate_hz: float | None = None
+    """The rate that the file states; `rate_hz` is another where a person corrected it. None: the same."""
+    notes: tuple[str, ...] = ()
+    """What was corrected, for the clip's row."""
 
 
 Motion = SmplMotion | SkeletonMotion

@@ -10,6 +10,7 @@ import pytest
 from vimu.demo.archive import write_amass
 from vimu.demo.recordings import write_dip
 from vimu.runtime.config import validate
+from vimu.stages import prepare, synthesize
 from vimu.stages.config import Config
 from vimu.stages.pipeline import run_pipeline
 
@@ -61,6 +62,15 @@ def small_config(small_data: Path, demo_body: Path) -> Callable[..., Config]:
         return validate(Config, raw | changes, where="test")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def cut_run(local_ray: None, small_config: Callable[..., Config], tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """Clips and windows only, as `small_run` has them: for tests of the stages that make them."""
+    config = small_config(tmp_path_factory.mktemp("cut"))
+    for stage in (synthesize.STAGE, prepare.STAGE):
+        stage.run(config, stage.plan(config), "small.yaml")
+    return config
 
 
 @pytest.fixture(scope="session")

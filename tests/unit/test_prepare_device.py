@@ -48,7 +48,7 @@ def windows(
     prepare.run_task(
         {
             "shard": "s", "clips": str(staging / "clips.parquet"), "trials": "",
-            "splits": json.dumps({row["clip_id"]: "train"}), "staging": str(staging),
+            "splits": json.dumps({row["clip_id"]: "train"}), "speeds": "{}", "staging": str(staging),
             "settings": window_settings.model_dump_json(), "sensors": list(SENSORS), "recordings": "",
             "devices": load_devices(device).model_dump_json() if device else "", "device_seed": seed,
         }

@@ -37,7 +37,8 @@ def windows(n=96, n_classes=3, length=20, seed=0) -> WindowSet:
     )
     label = np.array([f"c{i}" for i in y])
     text = np.array([f"w{i:03d}" for i in range(n)])
-    return WindowSet(x.astype(np.float32), label, text, text, np.array(["d"] * n), text, CHANNELS, 20.0, "sensor_acc")
+    x, one = x.astype(np.float32), np.ones(n, np.float32)
+    return WindowSet(x, label, text, text, np.array(["d"] * n), text, CHANNELS, 20.0, "sensor_acc", one)
 
 
 def test_without_penalty_it_is_the_plain_cnn_bit_for_bit():

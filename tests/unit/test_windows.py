@@ -120,15 +120,22 @@ def test_the_table_is_plain_parquet_and_comes_back_sorted(tmp_path):
     x = np.arange(3 * 4 * 3, dtype=np.float32).reshape(3, 4, 3)
     ids = ["b:1", "a:1", "c:1"]
     columns = [pa.array(ids), *(pa.array([v] * 3) for v in ("d", "src", "s", "walk"))]
-    columns += [pa.array([0, 2, 4], pa.int32()), pa.array(["train", "test", "val"])]
-    pq.write_table(pa.Table.from_arrays([*columns, pa.FixedShapeTensorArray.from_numpy_ndarray(x)], schema=schema),
-                   tmp_path / "w.parquet")  # fmt: skip
+    columns += [
+        pa.array([0, 2, 4], pa.int32()),
+        pa.array(["train", "test", "val"]),
+        pa.array([1.1, 1, 1], pa.float32()),
+    ]
+    table = pa.Table.from_arrays([*columns, pa.FixedShapeTensorArray.from_numpy_ndarray(x)], schema=schema)
+    pq.write_table(table, tmp_path / "w.parquet")
     plain = pq.read_table(tmp_path / "w.parquet")
     assert plain.schema.metadata[b"channels"] == b"head.acc.x,head.acc.y,head.acc.z"
     assert plain.column("x").to_pylist()[0] == x[0].ravel().tolist()
     windows = read_windows([tmp_path / "w.parquet"])
     assert windows.window_id.tolist() == ["a:1", "b:1", "c:1"]
     np.testing.assert_array_equal(windows.x, x[[1, 0, 2]])
+    np.testing.assert_array_equal(windows.take(np.array([1, 0])).speed, np.float32([1.1, 1]))
+    pq.write_table(table.drop_columns(["speed"]), tmp_path / "schema1.parquet")
+    np.testing.assert_array_equal(read_windows([tmp_path / "schema1.parquet"]).speed, np.ones(3))
     assert len(windows.where(split=("train", "val"))) == 2
     item, label = windows.torch_dataset()[0]
     assert (tuple(item.shape), int(label)) == ((4, 3), 0)

@@ -98,7 +98,6 @@ def clip_row(
     assert recording.gyr is not None
     assert recording.ori is not None
     take, smpl = motion.take, motion if isinstance(motion, SmplMotion) else None
-    file_rate_hz = smpl.file_rate_hz if smpl is not None else None
     magnitude = np.linalg.norm(recording.acc, axis=-1)
     sha256 = recording_sha256(recording)
     return {
@@ -110,10 +109,10 @@ def clip_row(
         "label": label.name,
         "rule": label.rule,
         "source_rate_hz": motion.rate_hz,
-        "file_rate_hz": motion.rate_hz if file_rate_hz is None else file_rate_hz,
+        "file_rate_hz": motion.rate_hz if motion.file_rate_hz is None else motion.file_rate_hz,
         "gender": None if smpl is None else smpl.gender,
         "body": body,
-        "notes": [*(() if smpl is None else smpl.notes), *recording.notes],
+        "notes": [*motion.notes, *recording.notes],
         "rate_hz": recording.rate_hz,
         "n_frames": recording.n_frames,
         "sensors": list(recording.sensors),

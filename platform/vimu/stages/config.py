@@ -12,6 +12,7 @@ from vimu.runtime.errors import UserError
 from vimu.runtime.session import RaySettings
 from vimu.training.settings import FinetuneSettings, PretrainSettings
 from vimu.windows.settings import SplitSettings, WindowSettings
+from vimu.windows.upsample import UpsampleSettings
 
 
 class ArchiveInput(Section):
@@ -53,6 +54,8 @@ class SynthesizeSettings(Section):
     """`category`: label by the rules; `content`: by the archive's own names of its activities."""
     label_rules: str = "daily12"
     """Name in `configs/labels/`, or a YAML path."""
+    decisions: Path | None = None
+    """CSV of what people decided on takes (`vimu.clips.decisions`); None leaves all to the rules."""
     task_mb: PositiveFloat = 16.0
     """Files go to tasks by bytes, about so many a task."""
 
@@ -85,6 +88,9 @@ class PrepareSettings(Section):
     mounting: Literal["as_worn", "estimated"] = "as_worn"
     """`estimated`: each wearer's sensors are turned into their segments' axes, by which way is up while the wearer
     stands or walks. That takes one activity of every wearer, of test people too: a calibration."""
+    upsample: UpsampleSettings | None = None
+    """Copies of the virtual training clips of rare activities, faster and slower; `{}` takes the defaults, None makes
+    none."""
     device: str | None = None
     """Name in `configs/devices/`, or a YAML path: virtual clips pass through these devices, so that both sides look
     through the same. None leaves them ideal."""

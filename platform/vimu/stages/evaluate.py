@@ -121,6 +121,9 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
         notes.append(f"Fewer than three test subjects did these: {', '.join(thin)}.")
     if details["empty_categories"]:
         notes.append(f"Categories without a clip: {', '.join(details['empty_categories'])}.")
+    copied = sum(n["after"] - n["before"] for n in details.get("upsampled", {}).values())
+    if copied:
+        notes.append(f"{copied:,} of {names}'s training windows are up-sampled copies, faster or slower.")
     if details["groups"]["virtual"] != "subjects":
         notes.append(
             f"{names} does not name its actors: clips are kept apart, not people, and its intervals are over clips. "

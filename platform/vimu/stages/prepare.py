@@ -28,9 +28,12 @@ from vimu.windows.cut import n_windows
 from vimu.windows.features import FEATURE_SETS
 from vimu.windows.settings import WindowSettings
 from vimu.windows.split import assign_splits
+from vimu.windows.upsample import Upsampling, plan_copies
 
 NAME = "prepare"
 TRIALS_A_TASK = 24
+HASHED = ("dataset", "subject", "label", "split")
+"""What of a source its arrays do not say."""
 INDEX = ("clip_id", "archive", "subject", "sequence", "label", "n_frames", "rate_hz")
 
 
@@ -47,6 +50,7 @@ class Work:
     """What the virtual split keeps apart: `subjects`, or `clips` where an archive names none."""
     devices: DeviceSet | None
     trials: tuple[TrialFile, ...]
+    upsampling: Upsampling
 
 
 def plan(config: Config) -> Plan[Work]:
@@ -62,7 +66,7 @@ def plan(config: Config) -> Plan[Work]:
     trials, left_out = list_trials(settings.real.root, real)
     sensors = _sensors(settings.windows, synthesized, real)
     devices = _devices(settings, sensors)
-    clip_items, n_virtual, too_short, groups = _clip_items(settings, synthesized, devices, sensors)
+    clip_items, n_virtual, too_short, groups, upsampling = _clip_items(settings, synthesized, devices, sensors)
     trial_items = _trial_items(settings, real, trials)
     rejections = too_short + [
         rejection_row(_below(rejection.path, settings.real.root), rejection, NAME) for rejection in left_out
@@ -78,7 +82,8 @@ def plan(config: Config) -> Plan[Work]:
         },
         counts={
             "clips_in": synthesized.manifest["counts"]["clips"],
-            "virtual_windows": n_virtual,
+            "virtual_windows": n_virtual + upsampling.n_windows,
+            "upsampled_windows": upsampling.n_windows,
             "trials_in": len(trials) + len(left_out),
             "trials_to_read": len(trials),
             "left_out": len(rejections),
@@ -87,9 +92,18 @@ def plan(config: Config) -> Plan[Work]:
         tables={
             "left out": sorted(Counter(row["reason"] for row in rejections).items()),
             "real label (trials)": sorted(Counter(t.activity for t in trials).items()),
+            "up-sampled training windows": upsampling.table(),
         },
         work=Work(
-            (*clip_items, *trial_items), tuple(rejections), sensors, synthesized, real, groups, devices, tuple(trials)
+            (*clip_items, *trial_items),
+            tuple(rejections),
+            sensors,
+            synthesized,
+            real,
+            groups,
+            devices,
+            tuple(trials),
+            upsampling,
         ),
     )
 
@@ -114,20 +128,24 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
         raise UserError("A recording lacks what the feature set needs: " + "; ".join(broken[:5]))
     rejections = [*work.rejections, *(row["rejection"] for row in rows if row.get("rejection"))]
     windows = [row["windows"] for row in rows if row.get("windows")]
+    copies = [row["copy"] for row in rows if row.get("copy")]
     sources_in = plan.counts["clips_in"] + plan.counts["trials_in"]
     if sources_in != len(windows) + len(rejections):
         raise RuntimeError(
             f"{sources_in} clips and trials came in, but {len(windows)} and {len(rejections)} rejections came out"
         )
+    if sum(copy["n"] for copy in copies) != work.upsampling.n_windows:
+        raise RuntimeError(f"{work.upsampling.n_windows} up-sampled windows were planned, but others came out")
     write_rejections(staging, rejections)
     clear_marks(staging)
+    cut = windows + copies
     virtual = list(work.synthesized.details["datasets"])
     return Outcome(
         counts={
             "sources_in": sources_in, "sources_cut": len(windows), "rejections": len(rejections),
-            "windows": sum(w["n"] for w in windows),
+            "windows": sum(w["n"] for w in cut), "upsampled_windows": work.upsampling.n_windows,
         },
-        content_hash=content_hash((w["source_id"], w["sha256"]) for w in windows),
+        content_hash=content_hash((w["name"], w["sha256"]) for w in cut),
         licences=dict(work.synthesized.manifest["licences"]) | {work.real.name: work.real.licence},
         details={
             "virtual_datasets": virtual,
@@ -138,7 +156,9 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
             "empty_categories": work.synthesized.details["empty_categories"],
             "sensors": list(work.sensors),
             "groups": {"virtual": work.groups, "real": "subjects"},
-            "windows": _table(windows),
+            "labels_hash": content_hash((w["name"], json.dumps([w[key] for key in HASHED])) for w in cut),
+            "windows": _table(cut),
+            "upsampled": work.upsampling.counts(),
             "subjects": _subjects(windows),
             "left_out": dict(sorted(Counter(row["reason"] for row in rejections).items())),
             "notes": dict(sum((Counter(w["notes"]) for w in windows), Counter())),
@@ -201,20 +221,27 @@ def _upright(settings: PrepareSettings, real: RecordingConfig, sensors: tuple[st
 
 def _clip_items(
     settings: PrepareSettings, synthesized: Published, devices: DeviceSet | None, sensors: tuple[str, ...]
-) -> tuple[list[Row], int, list[Row], str]:
-    """A task a shard of clips, the number of windows in all, the clips shorter than one window, and what a split
-    keeps apart."""
+) -> tuple[list[Row], int, list[Row], str, Upsampling]:
+    """A task a shard of clips, the number of their windows, the clips shorter than one window, what a split keeps
+    apart, and the copies of training clips."""
     window = settings.windows
     files = synthesized.files("clips/")
     index = [pq.read_table(path, columns=list(INDEX)).to_pylist() for path in files]
-    rejections, usable, n_in_all = [], [], 0
-    for row in (row for shard in index for row in shard):
+    rows = {row["clip_id"]: row for shard in index for row in shard}
+
+    def n_at(clip_id: str, speed: float) -> int:
+        row = rows[clip_id]
+        n_frames = resampled_length(row["n_frames"], row["rate_hz"], row["rate_hz"] / speed)
         n_frames = (
-            resampled_length(row["n_frames"], row["rate_hz"], window.rate_hz)
+            resampled_length(n_frames, row["rate_hz"], window.rate_hz)
             if devices is None
-            else frames_through(row["n_frames"], row["rate_hz"], devices, sensors, rate_hz=window.rate_hz)
+            else frames_through(n_frames, row["rate_hz"], devices, sensors, rate_hz=window.rate_hz)
         )
-        n = n_windows(n_frames, length_frames=window.length_frames, hop_frames=window.hop_frames)
+        return n_windows(n_frames, length_frames=window.length_frames, hop_frames=window.hop_frames)
+
+    rejections, usable, n_in_all = [], [], 0
+    for row in rows.values():
+        n = n_at(row["clip_id"], 1.0)
         n_in_all += n
         if n:
             usable.append(row)
@@ -227,13 +254,16 @@ def _clip_items(
     groups = [split_group(row) for row in usable]
     splits = assign_splits(groups, [r["label"] for r in usable], settings.virtual_split, dataset="virtual clips")
     split_of = {row["clip_id"]: split for row, split in zip(usable, splits, strict=True)}
+    training = {row["clip_id"]: row["label"] for row in usable if split_of[row["clip_id"]] == "train"}
+    upsampling = plan_copies(training, n_at, settings.upsample)
     items = []
     for path, shard in zip(files, index, strict=True):
         chosen = {row["clip_id"]: split_of[row["clip_id"]] for row in shard if row["clip_id"] in split_of}
         if chosen:
-            items.append({"shard": path.stem, "clips": str(path.resolve()), "trials": "", "splits": json.dumps(chosen)})
+            item = {"shard": path.stem, "clips": str(path.resolve()), "trials": "", "splits": json.dumps(chosen)}
+            items.append(item | {"speeds": json.dumps({c: s for c, s in upsampling.speeds.items() if c in chosen})})
     named = all(row["subject"] is not None for row in usable)
-    return items, n_in_all, rejections, "subjects" if named else "clips"
+    return items, n_in_all, rejections, "subjects" if named else "clips", upsampling
 
 
 def _trial_items(settings: PrepareSettings, real: RecordingConfig, trials: Sequence[TrialFile]) -> list[Row]:
@@ -253,7 +283,8 @@ def _trial_items(settings: PrepareSettings, real: RecordingConfig, trials: Seque
         ]  # fmt: skip
         chosen = {t.trial: split for t, split in zip(trials[some], splits[some], strict=True)}
         shard = f"{real.name}-{start:06d}"
-        items.append({"shard": shard, "clips": "", "trials": json.dumps(entries), "splits": json.dumps(chosen)})
+        given = {"trials": json.dumps(entries), "splits": json.dumps(chosen)}
+        items.append({"shard": shard, "clips": "", **given, "speeds": "{}"})
     return items
 
 

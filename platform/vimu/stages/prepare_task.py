@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from platform import node
@@ -26,6 +26,7 @@ from vimu.stages.mountings import turns_of
 from vimu.stages.shards import Row, mark_done, rejection_row, write_shard
 from vimu.windows.schema import window_schema
 from vimu.windows.settings import WindowSettings
+from vimu.windows.upsample import at_speed
 from vimu.windows.windowing import windows_of
 
 NAME = "prepare"
@@ -41,6 +42,13 @@ class _Source:
     label: str
     path: str
     recording: ImuRecording
+    copy: int = 0
+    """Number of an up-sampled copy; 0 is the source itself."""
+    speed: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return f"{self.source_id}+{self.copy}" if self.copy else self.source_id
 
 
 def run_task(item: Row) -> Row:
@@ -68,8 +76,8 @@ def run_task(item: Row) -> Row:
         tables.append(_windows_table(source, split, x, starts, schema))
         rows.append(
             {
-                "windows": {
-                    "source_id": source.source_id, "dataset": source.dataset, "subject": source.subject,
+                "copy" if source.copy else "windows": {
+                    "name": source.name, "dataset": source.dataset, "subject": source.subject,
                     "label": source.label, "split": split, "n": len(x), "sha256": hashlib.sha256(x.data).hexdigest(),
                     "notes": dict(_counted(source.recording.notes)),
                 }
@@ -82,12 +90,18 @@ def run_task(item: Row) -> Row:
     return {"shard": item["shard"], "sources": len(tables)}
 
 
-def _clips(item: Row, splits: dict[str, str]) -> list[_Source]:
-    clips = [c for c in clips_from(pq.read_table(item["clips"])) if c.clip_id in splits]
-    return [
-        _Source(c.clip_id, c.archive, c.group, c.label, c.sequence, _through_devices(item, c.clip_id, c.recording))
-        for c in clips
-    ]
+def _clips(item: Row, splits: dict[str, str]) -> Iterator[_Source]:
+    """The clips of the task, each followed by its copies: first at their speed, then through the devices."""
+    speeds: dict[str, list[float]] = json.loads(item["speeds"])
+    for clip in clips_from(pq.read_table(item["clips"])):
+        if clip.clip_id not in splits:
+            continue
+        for copy, speed in enumerate((1.0, *speeds.get(clip.clip_id, ()))):
+            source = _Source(
+                clip.clip_id, clip.archive, clip.group, clip.label, clip.sequence, at_speed(clip.recording, speed),
+                copy=copy, speed=speed,
+            )  # fmt: skip
+            yield replace(source, recording=_through_devices(item, source.name, source.recording))
 
 
 def _through_devices(item: Row, clip_id: str, recording: ImuRecording) -> ImuRecording:
@@ -126,10 +140,11 @@ def _windows_table(
 ) -> pa.Table:
     n = len(x)
     columns = [
-        pa.array([f"{source.dataset}:{source.source_id}:{start:06d}" for start in starts]),
+        pa.array([f"{source.dataset}:{source.name}:{start:06d}" for start in starts]),
         *(pa.array([value] * n) for value in (source.dataset, source.source_id, source.subject, source.label)),
         pa.array(starts, pa.int32()),
         pa.array([split] * n),
+        pa.array([source.speed] * n, pa.float32()),
         pa.FixedShapeTensorArray.from_numpy_ndarray(x),
     ]
     return pa.Table.from_arrays(columns, schema=schema)

@@ -71,5 +71,12 @@ def clips_of(config: Config) -> Published:
 
 
 def input_identity(*published: Published) -> dict[str, str]:
-    """Upstream folders as part of an identity: by what they hold, not when or where they were made."""
-    return {str(p.manifest["stage"]): p.content_hash for p in published}
+    """Upstream folders as part of an identity: by what they hold, not when or where they were made.
+
+    The content hash is over arrays; who moves, what it is called and whether it trains or tests is in `labels_hash`. A
+    take that gets another label, or a subject another split, must not leave a later stage as it was.
+    """
+    arrays = {str(p.manifest["stage"]): p.content_hash for p in published}
+    return arrays | {
+        f"{p.manifest['stage']}_labels": p.details["labels_hash"] for p in published if "labels_hash" in p.details
+    }

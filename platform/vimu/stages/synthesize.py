@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from vimu.archives.unpack import archive_name, archives_in
 from vimu.body.models import model_files
 from vimu.body.placement import Placement, load_placements
 from vimu.clips.annotations import described, load_annotations
+from vimu.clips.curation import Curated, Curation, load_curation
 from vimu.clips.labels import Label, LabelRules, content_label, label_take, load_label_rules
 from vimu.clips.plausibility import load_limits
 from vimu.clips.synthesis import Synthesizer
@@ -44,6 +46,7 @@ class Work:
     preset: Preset
     empty: tuple[str, ...]
     """Categories that no file is labelled with."""
+    curation: Curation
 
 
 def plan(config: Config) -> Plan[Work]:
@@ -51,10 +54,11 @@ def plan(config: Config) -> Plan[Work]:
 
     Raises:
         UserError: a folder is missing or holds none of the archive's files, an unknown archive, rule file or placement,
-            an annotation file that is none.
+            an annotation file that is none, decisions that are wrong.
     """
     settings = config.synthesis
     rules = load_label_rules(settings.label_rules) if settings.target == "category" else None
+    curation = load_curation(settings.decisions, rules.categories if rules else None)
     preset = load_preset(settings.preset, smoothing_s=settings.smoothing_s, order=settings.order)
     placements = load_placements(settings.placements, settings.placements_file)
     tasks: list[Task] = []
@@ -78,15 +82,17 @@ def plan(config: Config) -> Plan[Work]:
             sentences = annotations.of(path.absolute())
             annotated += bool(sentences)
             take = described(take_of(path, given.root, archive), sentences)
+            curation.found(take, path)
             try:
                 _once(path, relative, given, archive, first)
-                label = _label(take, archive, rules)
+                curated = curation.decide(take, partial(_label, take, archive, rules))
             except Rejection as rejection:
                 rejections.append(rejection_row(relative, rejection, NAME))
                 continue
-            labels[label.name] += 1
-            kept.append((relative, stat.st_size, label, take.description))
+            labels[curated.label.name] += 1
+            kept.append((relative, stat.st_size, curated, take.description))
         tasks += _tasks(archive, given, kept, settings.task_mb)
+    curation.check()
     if not tasks:
         raise UserError(f"`synthesize.inputs` must hold a file that gets a label, but {_why(rejections)}.")
     reasons = Counter(row["reason"] for row in rejections)
@@ -108,19 +114,22 @@ def plan(config: Config) -> Plan[Work]:
                     for file in model_files(g.body).values()
                 ],
                 "annotations": [file_sha256(file) for g in settings.inputs for file in g.annotations],
+                "decisions": None if settings.decisions is None else file_sha256(settings.decisions),
             },
         },
         counts={"files_in": len(listing), "files_to_read": sum(labels.values()), "tasks": len(tasks)}
         | ({"annotated": annotated} if any(given.annotations for given in settings.inputs) else {})
+        | {f"decisions_{kind}": n for kind, n in curation.counts().items()}
         | {f"left_out_{reason}": n for reason, n in sorted(reasons.items())}
         | dict(sorted(left_aside.items())),
         tables={
             "label": sorted(labels.items()),
             "left out by": sorted(rules_hit.items()),
+            "decisions without effect": curation.table(),
         },
         work=Work(
             tuple(tasks), tuple(rejections), tuple(archives), placements, preset,
-            tuple(c for c in rules.categories if not labels[c]) if rules else (),
+            tuple(c for c in rules.categories if not labels[c]) if rules else (), curation,
         ),
     )  # fmt: skip
 
@@ -158,7 +167,12 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
             "readers": {archive.name: READERS.source(archive.reader) for archive in work.archives},
             "synthetic": any(given.synthetic for given in settings.inputs),
             "labels": dict(sorted(Counter(clip["label"] for clip in clips).items())),
+            "labels_hash": content_hash(
+                (c["clip_id"], json.dumps([c[key] for key in ("archive", "subject", "label", "rule")])) for c in clips
+            ),
             "empty_categories": list(work.empty),
+            "decisions": work.curation.counts(),
+            "decisions_without_effect": work.curation.without_effect(),
             "sensors": list(settings.placements),
             "rate_hz": settings.rate_hz,
             "seconds": round(sum(clip["n_frames"] for clip in clips) / settings.rate_hz, 1),
@@ -229,10 +243,10 @@ def _label(take: Take, archive: ArchiveConfig, rules: LabelRules | None) -> Labe
 
 
 def _tasks(
-    archive: ArchiveConfig, given: ArchiveInput, kept: Sequence[tuple[str, int, Label, str]], task_mb: float
+    archive: ArchiveConfig, given: ArchiveInput, kept: Sequence[tuple[str, int, Curated, str]], task_mb: float
 ) -> Iterator[Task]:
     """Deal files into tasks by bytes, at least four a task, in the order of their paths."""
-    batch: list[tuple[str, int, Label, str]] = []
+    batch: list[tuple[str, int, Curated, str]] = []
     for i, item in enumerate(kept):
         batch.append(item)
         full = sum(size for _, size, *_ in batch) >= task_mb * 2**20 and len(batch) >= MIN_FILES_A_TASK
@@ -245,7 +259,8 @@ def _tasks(
                 root=str(given.root.resolve()),
                 body=None if given.body is None else str(given.body.resolve()),
                 files=files,
-                labels=tuple((label.name, label.rule, words) for _, _, label, words in batch),
+                labels=tuple((c.label.name, c.label.rule, words) for _, _, c, words in batch),
+                decided={name: (c.rate_hz, c.notes) for name, _, c, _ in batch if c.notes},
             )
             batch = []
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from platform import node
@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from vimu.archives.config import ArchiveConfig
 from vimu.body.placement import Placement
+from vimu.clips.curation import as_decided
 from vimu.clips.labels import Label
 from vimu.clips.schema import CLIP_SCHEMA, clip_row
 from vimu.clips.synthesis import Synthesizer
@@ -34,6 +35,8 @@ class Task:
     files: tuple[str, ...]
     labels: tuple[tuple[str, str, str], ...]
     """(label, rule, description) of each file."""
+    decided: dict[str, tuple[float | None, tuple[str, ...]]] = field(default_factory=dict)
+    """File -> rate in place of its own, and notes for its clip; only files that somebody decided on."""
 
 
 def run_task(item: Row) -> Row:
@@ -46,7 +49,7 @@ def run_task(item: Row) -> Row:
     for name, (label, rule, description) in zip(task.files, task.labels, strict=True):
         path = Path(task.root) / name
         try:
-            motion = synthesizer.read(path, Path(task.root))
+            motion = as_decided(synthesizer.read(path, Path(task.root)), *task.decided.get(name, (None, ())))
             recording = synthesizer.recording(
                 motion, rate_hz=item["rate_hz"], placement_error_m=item["placement_error_m"], seed=item["seed"]
             )
@@ -70,7 +73,7 @@ def run_task(item: Row) -> Row:
     return {"shard": task.shard, "clips": len(clips)}
 
 
-KEPT = ("clip_id", "sequence", "label", "n_frames", "worker_pid", "sha256")
+KEPT = ("clip_id", "archive", "subject", "sequence", "label", "rule", "n_frames", "worker_pid", "sha256")
 """What of a clip's row the driver holds."""
 
 

@@ -18,7 +18,7 @@ from vimu.windows.settings import WindowSettings
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def window_schema(settings: WindowSettings, sensors: Sequence[str]) -> pa.Schema:
@@ -34,6 +34,7 @@ def window_schema(settings: WindowSettings, sensors: Sequence[str]) -> pa.Schema
             pa.field("label", pa.string(), nullable=False),
             pa.field("start_frame", pa.int32(), nullable=False),
             pa.field("split", pa.string(), nullable=False),
+            pa.field("speed", pa.float32(), nullable=False),
             pa.field("x", pa.fixed_shape_tensor(pa.float32(), (settings.length_frames, len(channels))), nullable=False),
         ],
         metadata={
@@ -62,6 +63,8 @@ class WindowSet:
     channels: tuple[str, ...]
     rate_hz: float
     feature_set: str
+    speed: Float[np.ndarray, " windows"]
+    """1, or that of an up-sampled copy, which there are in training only."""
 
     def __repr__(self) -> str:
         _, length, channels = self.x.shape
@@ -93,7 +96,7 @@ class WindowSet:
         """The windows at `index`, in that order."""
         return WindowSet(
             self.x[index], self.label[index], self.subject[index], self.split[index], self.dataset[index],
-            self.window_id[index], self.channels, self.rate_hz, self.feature_set,
+            self.window_id[index], self.channels, self.rate_hz, self.feature_set, self.speed[index],
         )  # fmt: skip
 
     def targets(self, classes: Sequence[str]) -> Int[np.ndarray, " windows"]:
@@ -119,6 +122,8 @@ def read_windows(files: Sequence[Path]) -> WindowSet:
     meta = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     x = table.column("x").combine_chunks()
     array = x.chunk(0) if isinstance(x, pa.ChunkedArray) else x
+    # tables of schema 1 have no copies
+    speed = table.column("speed").to_numpy() if "speed" in table.column_names else np.ones(len(table), np.float32)
     column = {name: np.array(table.column(name).to_pylist(), dtype=np.str_) for name in COLUMNS}
     return WindowSet(
         x=np.array(array.to_numpy_ndarray()),
@@ -130,6 +135,7 @@ def read_windows(files: Sequence[Path]) -> WindowSet:
         channels=tuple(meta["channels"].split(",")),
         rate_hz=float(meta["rate_hz"]),
         feature_set=meta["feature_set"],
+        speed=np.array(speed),
     )
 
 

@@ -76,6 +76,8 @@ class Reason(StrEnum):
     """Somebody looked at it and decided to leave it out."""
     NO_LABEL = "no_label"
     """No label rule matches, or the label is not among those asked for."""
+    UNLIKE_LABEL = "unlike_label"
+    """The clip's acceleration does not look like that of its class."""
     DUPLICATE = "duplicate"
 
 

@@ -10,13 +10,14 @@ import pyarrow as pa
 from jaxtyping import Float
 
 from vimu.clips.labels import Label
+from vimu.clips.statistics import STATISTICS, clip_statistics
 from vimu.contracts import ImuRecording, Motion, SmplMotion
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 TENSOR = pa.list_(pa.float32())
 """A clip's arrays are flat lists in C order; `n_frames` and `sensors` give the shape: acc, gyr (T,S,3) and ori
-(T,S,3,3)."""
+(T,S,3,3). `statistics` is (S,K) likewise, of natural logarithms; the metadata name the K."""
 
 CLIP_SCHEMA = pa.schema(
     [
@@ -37,6 +38,7 @@ CLIP_SCHEMA = pa.schema(
         pa.field("sensors", pa.list_(pa.string()), nullable=False),
         pa.field("acc_rms", pa.float32(), nullable=False),
         pa.field("acc_peak", pa.float32(), nullable=False),
+        pa.field("statistics", pa.list_(pa.float32()), nullable=False),
         pa.field("worker_pid", pa.int64(), nullable=False),
         pa.field("sha256", pa.string(), nullable=False),
         pa.field("acc", TENSOR, nullable=False),
@@ -49,6 +51,7 @@ CLIP_SCHEMA = pa.schema(
         "frame": "world",
         "gravity": "removed",
         "units": "acc m/s^2, gyr rad/s (sensor axes), ori sensor->world",
+        "statistics": ",".join(STATISTICS),
     },
 )
 
@@ -118,6 +121,7 @@ def clip_row(
         "sensors": list(recording.sensors),
         "acc_rms": float(np.sqrt(np.mean(magnitude**2))),
         "acc_peak": float(magnitude.max()),
+        "statistics": clip_statistics(recording).astype(np.float32).ravel(),
         "worker_pid": worker_pid,
         "sha256": sha256,
         "acc": recording.acc.ravel(),

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
 
+from vimu.clips.filters import FilterSettings
 from vimu.imu.placement_error import GREATEST_M
 from vimu.imu.presets import Order, placement_names
 from vimu.runtime.config import Section
@@ -96,6 +97,8 @@ class PrepareSettings(Section):
     through the same. None leaves them ideal."""
     device_seed: int = 0
     """Of what the devices draw: a clip's readings depend on it, the clip and the sensor."""
+    filters: FilterSettings | None = None
+    """Drops clips that do not move like their class; `{}` are the defaults, null keeps all clips."""
 
 
 class TuneSettings(Section):

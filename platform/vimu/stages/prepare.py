@@ -6,35 +6,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
-from vimu.clips.schema import split_group
-from vimu.contracts import Reason, Rejection
-from vimu.imu.device import frames_through
 from vimu.imu.device_models import DeviceSet, load_devices
 from vimu.imu.mounting import upright_directions
 from vimu.recordings.config import RecordingConfig, load_recordings
 from vimu.recordings.readers import READERS
 from vimu.recordings.trials import TrialFile, list_trials
-from vimu.resampling import resampled_length
 from vimu.runtime.errors import UserError, listed
 from vimu.runtime.publish import Outcome, Published, content_hash, file_sha256
 from vimu.stages.config import Config, PrepareSettings
 from vimu.stages.mountings import estimate_mountings, estimated_sensors
+from vimu.stages.prepare_clips import ClipPlan, plan_clips
 from vimu.stages.prepare_task import run_task
 from vimu.stages.shards import Row, clear_marks, rejection_row, run_shards, write_rejections
 from vimu.stages.stage import Plan, Stage, clips_of, input_identity
-from vimu.windows.cut import n_windows
 from vimu.windows.features import FEATURE_SETS
 from vimu.windows.settings import WindowSettings
 from vimu.windows.split import assign_splits
-from vimu.windows.upsample import Upsampling, plan_copies
 
 NAME = "prepare"
 TRIALS_A_TASK = 24
 HASHED = ("dataset", "subject", "label", "split")
 """What of a source its arrays do not say."""
-INDEX = ("clip_id", "archive", "subject", "sequence", "label", "n_frames", "rate_hz")
 
 
 @dataclass(frozen=True)
@@ -46,11 +38,9 @@ class Work:
     sensors: tuple[str, ...]
     synthesized: Published
     real: RecordingConfig
-    groups: str
-    """What the virtual split keeps apart: `subjects`, or `clips` where an archive names none."""
+    clips: ClipPlan
     devices: DeviceSet | None
     trials: tuple[TrialFile, ...]
-    upsampling: Upsampling
 
 
 def plan(config: Config) -> Plan[Work]:
@@ -66,9 +56,9 @@ def plan(config: Config) -> Plan[Work]:
     trials, left_out = list_trials(settings.real.root, real)
     sensors = _sensors(settings.windows, synthesized, real)
     devices = _devices(settings, sensors)
-    clip_items, n_virtual, too_short, groups, upsampling = _clip_items(settings, synthesized, devices, sensors)
-    trial_items = _trial_items(settings, real, trials)
-    rejections = too_short + [
+    clips = plan_clips(settings, synthesized, devices, sensors)
+    items = (*clips.items, *_trial_items(settings, real, trials))
+    rejections = [*clips.rejections] + [
         rejection_row(_below(rejection.path, settings.real.root), rejection, NAME) for rejection in left_out
     ]
     return Plan(
@@ -82,29 +72,20 @@ def plan(config: Config) -> Plan[Work]:
         },
         counts={
             "clips_in": synthesized.manifest["counts"]["clips"],
-            "virtual_windows": n_virtual + upsampling.n_windows,
-            "upsampled_windows": upsampling.n_windows,
+            "virtual_windows": clips.n_windows + clips.upsampling.n_windows,
+            "upsampled_windows": clips.upsampling.n_windows,
             "trials_in": len(trials) + len(left_out),
             "trials_to_read": len(trials),
             "left_out": len(rejections),
-            "tasks": len(clip_items) + len(trial_items),
+            "tasks": len(items),
         },
         tables={
             "left out": sorted(Counter(row["reason"] for row in rejections).items()),
             "real label (trials)": sorted(Counter(t.activity for t in trials).items()),
-            "up-sampled training windows": upsampling.table(),
-        },
-        work=Work(
-            (*clip_items, *trial_items),
-            tuple(rejections),
-            sensors,
-            synthesized,
-            real,
-            groups,
-            devices,
-            tuple(trials),
-            upsampling,
-        ),
+            "up-sampled training windows": clips.upsampling.table(),
+        }
+        | ({} if clips.filtered is None else clips.filtered.tables()),
+        work=Work(items, tuple(rejections), sensors, synthesized, real, clips, devices, tuple(trials)),
     )
 
 
@@ -134,16 +115,18 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
         raise RuntimeError(
             f"{sources_in} clips and trials came in, but {len(windows)} and {len(rejections)} rejections came out"
         )
-    if sum(copy["n"] for copy in copies) != work.upsampling.n_windows:
-        raise RuntimeError(f"{work.upsampling.n_windows} up-sampled windows were planned, but others came out")
+    if sum(copy["n"] for copy in copies) != work.clips.upsampling.n_windows:
+        raise RuntimeError(f"{work.clips.upsampling.n_windows} up-sampled windows were planned, but others came out")
     write_rejections(staging, rejections)
+    if work.clips.filtered is not None:
+        work.clips.filtered.write(staging)
     clear_marks(staging)
     cut = windows + copies
     virtual = list(work.synthesized.details["datasets"])
     return Outcome(
         counts={
             "sources_in": sources_in, "sources_cut": len(windows), "rejections": len(rejections),
-            "windows": sum(w["n"] for w in cut), "upsampled_windows": work.upsampling.n_windows,
+            "windows": sum(w["n"] for w in cut), "upsampled_windows": work.clips.upsampling.n_windows,
         },
         content_hash=content_hash((w["name"], w["sha256"]) for w in cut),
         licences=dict(work.synthesized.manifest["licences"]) | {work.real.name: work.real.licence},
@@ -155,10 +138,10 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
             | {work.real.name: settings.real.synthetic},
             "empty_categories": work.synthesized.details["empty_categories"],
             "sensors": list(work.sensors),
-            "groups": {"virtual": work.groups, "real": "subjects"},
+            "groups": {"virtual": work.clips.groups, "real": "subjects"},
             "labels_hash": content_hash((w["name"], json.dumps([w[key] for key in HASHED])) for w in cut),
             "windows": _table(cut),
-            "upsampled": work.upsampling.counts(),
+            "upsampled": work.clips.upsampling.counts(),
             "subjects": _subjects(windows),
             "left_out": dict(sorted(Counter(row["reason"] for row in rejections).items())),
             "notes": dict(sum((Counter(w["notes"]) for w in windows), Counter())),
@@ -217,53 +200,6 @@ def _upright(settings: PrepareSettings, real: RecordingConfig, sensors: tuple[st
         return None
     directions: list[list[float]] = upright_directions(estimated_sensors(real, sensors)).tolist()
     return directions
-
-
-def _clip_items(
-    settings: PrepareSettings, synthesized: Published, devices: DeviceSet | None, sensors: tuple[str, ...]
-) -> tuple[list[Row], int, list[Row], str, Upsampling]:
-    """A task a shard of clips, the number of their windows, the clips shorter than one window, what a split keeps
-    apart, and the copies of training clips."""
-    window = settings.windows
-    files = synthesized.files("clips/")
-    index = [pq.read_table(path, columns=list(INDEX)).to_pylist() for path in files]
-    rows = {row["clip_id"]: row for shard in index for row in shard}
-
-    def n_at(clip_id: str, speed: float) -> int:
-        row = rows[clip_id]
-        n_frames = resampled_length(row["n_frames"], row["rate_hz"], row["rate_hz"] / speed)
-        n_frames = (
-            resampled_length(n_frames, row["rate_hz"], window.rate_hz)
-            if devices is None
-            else frames_through(n_frames, row["rate_hz"], devices, sensors, rate_hz=window.rate_hz)
-        )
-        return n_windows(n_frames, length_frames=window.length_frames, hop_frames=window.hop_frames)
-
-    rejections, usable, n_in_all = [], [], 0
-    for row in rows.values():
-        n = n_at(row["clip_id"], 1.0)
-        n_in_all += n
-        if n:
-            usable.append(row)
-        else:
-            seconds = f"{row['n_frames'] / row['rate_hz']:.2f} s"
-            short = Rejection(row["sequence"], Reason.TOO_SHORT, f"{seconds} are shorter than a window")
-            rejections.append(rejection_row(row["sequence"], short, NAME))
-    if not usable:
-        raise UserError("`windows.length_frames` must fit into a clip, but every clip is shorter.")
-    groups = [split_group(row) for row in usable]
-    splits = assign_splits(groups, [r["label"] for r in usable], settings.virtual_split, dataset="virtual clips")
-    split_of = {row["clip_id"]: split for row, split in zip(usable, splits, strict=True)}
-    training = {row["clip_id"]: row["label"] for row in usable if split_of[row["clip_id"]] == "train"}
-    upsampling = plan_copies(training, n_at, settings.upsample)
-    items = []
-    for path, shard in zip(files, index, strict=True):
-        chosen = {row["clip_id"]: split_of[row["clip_id"]] for row in shard if row["clip_id"] in split_of}
-        if chosen:
-            item = {"shard": path.stem, "clips": str(path.resolve()), "trials": "", "splits": json.dumps(chosen)}
-            items.append(item | {"speeds": json.dumps({c: s for c, s in upsampling.speeds.items() if c in chosen})})
-    named = all(row["subject"] is not None for row in usable)
-    return items, n_in_all, rejections, "subjects" if named else "clips", upsampling
 
 
 def _trial_items(settings: PrepareSettings, real: RecordingConfig, trials: Sequence[TrialFile]) -> list[Row]:

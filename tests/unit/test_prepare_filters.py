@@ -75,6 +75,15 @@ def test_only_the_splits_asked_for_are_filtered(shards, splits, seen):
     assert set(found.clips.column("split").to_pylist()) == set(seen)
 
 
+def test_what_a_person_decided_stands(shards):
+    files, rows = shards
+    mine = [row | {"rule": "decision:ada"} if row["sequence"] == MISLABELLED["train"] else row for row in rows]
+    splits = [split_of(str(row["sequence"])) for row in rows]
+    found = filter_clips(files, mine, splits, FilterSettings(splits="all"))
+    assert {r.path for r in found.rejections.values()} == set(MISLABELLED.values()) - {MISLABELLED["train"]}
+    assert MISLABELLED["train"] not in [c["sequence"] for c in found.clips.to_pylist() if c["unlike"]]
+
+
 def test_thresholds_are_the_training_splits_whatever_is_filtered(shards):
     assert filtered(shards, splits="all").classes.equals(filtered(shards).classes)
 

@@ -8,7 +8,7 @@ import vimu
 from vimu.evaluation.filter_figures import main as draw
 from vimu.evaluation.filter_figures import seen_by_filters
 from vimu.runtime.errors import UserError
-from vimu.runtime.publish import open_published
+from vimu.runtime.published import open_published
 from vimu.stages import prepare
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -70,7 +70,7 @@ def vimu_clip(config, clip_id):
     from vimu.clips.schema import clips_from
 
     shards = open_published(config.preparation.clips, made_by="-").files("clips/")
-    clips = {clip.clip_id: clip for shard in shards for clip in clips_from(pq.read_table(shard))}
+    clips = {clip.clip_id: clip for shard in shards for clip in clips_from(shard.table())}
     return clips[clip_id].recording.acc[:, 0]
 
 

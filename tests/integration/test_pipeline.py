@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import vimu
-from vimu.runtime.publish import open_published
+from vimu.runtime.published import open_published
 from vimu.stages import evaluate, finetune, prepare, pretrain, tune
 from vimu.stages.pipeline import run_pipeline, stages
 from vimu.training.checkpoint import load_model

@@ -62,6 +62,7 @@ def test_a_job_asks_for_what_it_and_the_unpublished_stages_before_it_read(paper,
     config = paper()
     for stage in published:
         (config.run_dir / stage).mkdir(parents=True)
+        (config.run_dir / stage / "_SUCCESS").touch()
     assert [given.setting for given in inputs_of(config, job) if given.problem] == asks_for
 
 

@@ -1,6 +1,7 @@
 """The device setting of the prepare stage: what a task does with clips, without Ray."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from vimu.imu.device_models import load_devices
 from vimu.runtime.errors import UserError
 from vimu.stages import prepare
 from vimu.stages.config import PrepareSettings
+from vimu.stages.shards import write_shard
 from vimu.windows.features import features
 from vimu.windows.settings import WindowSettings
 
@@ -43,11 +45,11 @@ def windows(
     take = Take("made_up", None, "sway", "sway")
     turns = np.tile(np.eye(3), (3, 1, 1, 1))
     motion = SkeletonMotion(("root",), (-1,), np.zeros((3, 1, 3)), turns, 60.0, take)
-    row = clip_row(motion, Label("swaying", "by hand"), recording(), body=None, worker_pid=1)
-    pq.write_table(pa.Table.from_pylist([row], CLIP_SCHEMA), staging / "clips.parquet")
+    row = clip_row(motion, Label("swaying", "by hand"), recording(), body=None)
+    clips = write_shard(staging / "clips.parquet", pa.Table.from_pylist([row], CLIP_SCHEMA), dictionary=[])
     prepare.run_task(
         {
-            "shard": "s", "clips": str(staging / "clips.parquet"), "trials": "",
+            "shard": "s", "clips": json.dumps(asdict(clips)), "trials": "",
             "splits": json.dumps({row["clip_id"]: "train"}), "speeds": "{}", "staging": str(staging),
             "settings": window_settings.model_dump_json(), "sensors": list(SENSORS), "recordings": "",
             "devices": load_devices(device).model_dump_json() if device else "", "device_seed": seed,

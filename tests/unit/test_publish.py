@@ -8,12 +8,14 @@ import pytest
 from filelock import FileLock
 
 from vimu.runtime.errors import UserError
-from vimu.runtime.publish import Outcome, content_hash, open_published, publish
+from vimu.runtime.manifest import Outcome, content_hash
+from vimu.runtime.publish import publish
+from vimu.runtime.published import open_published
 
 IDENTITY = {"stage": "s", "settings": {"a": 1, "b": {"c": [1, 2]}}, "inputs": {}}
 
 
-def build(staging: Path) -> Outcome:
+def build(staging: Path, previous=None) -> Outcome:
     (staging / "data").mkdir(exist_ok=True)
     (staging / "data" / "x.bin").write_bytes(b"123")
     return Outcome(counts={"rows": 3}, content_hash="h", details={"k": "v"}, licences={"src": "CC0"})
@@ -25,10 +27,10 @@ def do(folder: Path, identity=IDENTITY, builder=build):
 
 def test_published_once_then_a_no_op(tmp_path):
     calls = []
-    first = do(tmp_path / "s", builder=lambda s: (calls.append(1), build(s))[1])
-    again = do(tmp_path / "s", builder=lambda s: (calls.append(1), build(s))[1])
+    first = do(tmp_path / "s", builder=lambda s, _: (calls.append(1), build(s))[1])
+    again = do(tmp_path / "s", builder=lambda s, _: (calls.append(1), build(s))[1])
     assert (first.fresh, again.fresh, len(calls)) == (True, False, 1)
-    assert again.files("data/") == [tmp_path / "s" / "data" / "x.bin"]
+    assert [file.where for file in again.files("data/")] == [str(tmp_path / "s" / "data" / "x.bin")]
     assert again.manifest["licences"] == {"src": "CC0"}
     assert sorted(p.name for p in tmp_path.iterdir() if p.name != ".s.lock") == ["s"]
 
@@ -42,7 +44,7 @@ def test_another_configuration_is_refused_with_the_difference(tmp_path):
 
 
 def test_a_failed_build_shows_nothing_and_can_go_on(tmp_path):
-    def dies(staging: Path) -> Outcome:
+    def dies(staging: Path, previous) -> Outcome:
         (staging / "half").write_text("kept")
         raise RuntimeError("killed")
 
@@ -51,12 +53,12 @@ def test_a_failed_build_shows_nothing_and_can_go_on(tmp_path):
     with pytest.raises(UserError, match=r"is not published yet\. Run first: python jobs/s\.py"):
         open_published(tmp_path / "s", made_by="python jobs/s.py")
     seen = []
-    do(tmp_path / "s", builder=lambda s: (seen.append((s / "half").read_text()), build(s))[1])
+    do(tmp_path / "s", builder=lambda s, _: (seen.append((s / "half").read_text()), build(s))[1])
     assert seen == ["kept"]
 
 
 def test_what_another_configuration_left_half_done_is_not_gone_on_with(tmp_path):
-    def dies(staging: Path) -> Outcome:
+    def dies(staging: Path, previous) -> Outcome:
         (staging / "half").write_text("kept")
         raise RuntimeError("killed")
 
@@ -67,7 +69,7 @@ def test_what_another_configuration_left_half_done_is_not_gone_on_with(tmp_path)
 
 
 def test_torn_files_of_killed_workers_are_not_published(tmp_path):
-    def builder(staging: Path) -> Outcome:
+    def builder(staging: Path, previous) -> Outcome:
         (staging / ".x.parquet.77.partial").write_bytes(b"torn")
         return build(staging)
 

@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from vimu.contracts import STANDARD_GRAVITY, ImuRecording
 from vimu.imu.frames import ChannelMissingError
 from vimu.runtime.errors import UserError
+from vimu.runtime.storage import stored
 from vimu.windows.cut import cut, n_windows
 from vimu.windows.features import channel_names, features
 from vimu.windows.schema import read_windows, window_schema
@@ -130,7 +131,7 @@ def test_the_table_is_plain_parquet_and_comes_back_sorted(tmp_path):
     plain = pq.read_table(tmp_path / "w.parquet")
     assert plain.schema.metadata[b"channels"] == b"head.acc.x,head.acc.y,head.acc.z"
     assert plain.column("x").to_pylist()[0] == x[0].ravel().tolist()
-    windows = read_windows([tmp_path / "w.parquet"])
+    windows = read_windows([stored(tmp_path / "again.parquet", (tmp_path / "w.parquet").read_bytes())])
     assert windows.window_id.tolist() == ["a:1", "b:1", "c:1"]
     np.testing.assert_array_equal(windows.x, x[[1, 0, 2]])
     np.testing.assert_array_equal(windows.take(np.array([1, 0])).speed, np.float32([1.1, 1]))

@@ -23,7 +23,7 @@ import typer
 from vimu.archives.amass import MAX_RATE_HZ, MIN_RATE_HZ
 from vimu.archives.take import PART
 from vimu.runtime.errors import EXIT_USER, UserError, listed
-from vimu.runtime.publish import write_atomically
+from vimu.runtime.storage import write_whole
 
 COLUMNS = ("archive", "sequence", "decision", "value", "by", "note")
 DECISIONS = ("keep", "drop", "relabel", "rate")
@@ -105,7 +105,7 @@ def write_decisions(file: Path, decisions: Iterable[Decision]) -> None:
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(COLUMNS)
     lines.writerows([getattr(decision, column) for column in COLUMNS] for decision in merged)
-    write_atomically(file, text.getvalue())
+    write_whole(file, text.getvalue())
 
 
 def merge(*parts: Iterable[Decision]) -> tuple[tuple[Decision, ...], tuple[Conflict, ...]]:

@@ -39,7 +39,6 @@ CLIP_SCHEMA = pa.schema(
         pa.field("acc_rms", pa.float32(), nullable=False),
         pa.field("acc_peak", pa.float32(), nullable=False),
         pa.field("statistics", pa.list_(pa.float32()), nullable=False),
-        pa.field("worker_pid", pa.int64(), nullable=False),
         pa.field("sha256", pa.string(), nullable=False),
         pa.field("acc", TENSOR, nullable=False),
         pa.field("gyr", TENSOR, nullable=False),
@@ -88,9 +87,7 @@ def recording_sha256(recording: ImuRecording) -> str:
     return digest.hexdigest()
 
 
-def clip_row(
-    motion: Motion, label: Label, recording: ImuRecording, *, body: str | None, worker_pid: int
-) -> dict[str, object]:
+def clip_row(motion: Motion, label: Label, recording: ImuRecording, *, body: str | None) -> dict[str, object]:
     """A row of `CLIP_SCHEMA`; `recording`, made from `motion`, must be in the world frame with gravity removed.
 
     Args:
@@ -122,7 +119,6 @@ def clip_row(
         "acc_rms": float(np.sqrt(np.mean(magnitude**2))),
         "acc_peak": float(magnitude.max()),
         "statistics": clip_statistics(recording).astype(np.float32).ravel(),
-        "worker_pid": worker_pid,
         "sha256": sha256,
         "acc": recording.acc.ravel(),
         "gyr": recording.gyr.ravel(),

@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from vimu.doctor.check import Check
+from vimu.runtime.storage import Location
 
 OUTPUT_SHARE = 0.2
 """What clips and windows take of the mocap's bytes. AMASS: 156 + 8 + 3 numbers of 8 bytes a frame at 120 Hz, against 45
@@ -20,11 +21,12 @@ MIN_FREE_BYTES = 2 * 2**30
 """Below this Ray, which spills to disk, and checkpoints run short, whatever the data."""
 
 
-def machine(runs_dir: Path, mocap_bytes: int) -> Iterator[Check]:
+def machine(runs_dir: Location, mocap_bytes: int) -> Iterator[Check]:
     """Check this Python and the disk that `runs_dir` is on."""
     yield from _versions()
     yield from (_imports(name) for name in ("ray", "torch"))
-    yield _disk(runs_dir, mocap_bytes)
+    if isinstance(runs_dir, Path):  # an object store has no end that it would tell
+        yield _disk(runs_dir, mocap_bytes)
 
 
 def _versions() -> Iterator[Check]:

@@ -17,7 +17,7 @@ from vimu.runtime.errors import UserError, listed
 from vimu.stages.config import ArchiveInput, Config
 from vimu.stages.downloads import Download, load_downloads
 from vimu.stages.inputs import Given, mend_of, mocap_inputs
-from vimu.stages.synthesize import archive_files
+from vimu.stages.listing import files_of
 
 NEARLY_ALL = 0.95
 """Share of the known takes at which a collection counts as whole: SMPL-X lacks 99 of CMU's 2,083."""
@@ -58,7 +58,7 @@ def _missing(subject: str, given: Given) -> Check:
 def _archive(config: Config, archive: ArchiveConfig, given: ArchiveInput, genders: Counter[Gender]) -> Iterator[Check]:
     name = archive.name
     try:
-        paths, aside = archive_files(archive, given)
+        paths, aside = files_of(archive, given)
     except UserError as error:
         yield Check(name, "fail", str(error))
         return

@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pcsv
-import pyarrow.parquet as pq
 import typer
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -25,7 +24,8 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 from vimu.clips.schema import clips_from
 from vimu.clips.statistics import STATISTICS
 from vimu.runtime.errors import EXIT_USER, UserError, listed
-from vimu.runtime.publish import open_published
+from vimu.runtime.published import open_published
+from vimu.runtime.storage import StoredFile, location
 
 KEPT, DROPPED = "#4477aa", "#cc3311"
 N_BINS = 24
@@ -42,7 +42,7 @@ class Seen:
 
     clips: pa.Table
     classes: list[dict[str, Any]]
-    shards: tuple[Path, ...]
+    shards: tuple[StoredFile, ...]
     sensors: tuple[str, ...]
 
     @property
@@ -57,14 +57,16 @@ class Seen:
 def seen_by_filters(run: Path) -> Seen:
     """Read a run. Raises UserError: its `prepare` is not published, or was run without filters."""
     prepared = open_published(run / "prepare", made_by="python jobs/prepare.py with its configuration")
-    tables = {path.stem: path for path in prepared.files("filters/")}
+    tables = {Path(file.where).stem: file for file in prepared.files("filters/")}
     if not tables:
         raise UserError(f"`{run}` must be prepared with `prepare.filters`, e.g. `{{}}`, but was prepared without.")
-    clips = pq.read_table(tables["clips"])
+    clips = tables["clips"].table()
     elsewhere = prepared.manifest["identity"]["settings"]["clips"]
-    synthesized = open_published(Path(elsewhere or run / "synthesize"), made_by="python jobs/synthesize.py")
+    synthesized = open_published(
+        location(elsewhere) if elsewhere else run / "synthesize", made_by="python jobs/synthesize.py"
+    )
     sensors = dict.fromkeys(name.split("@")[1] for name in clips.column_names if "@" in name)
-    return Seen(clips, pq.read_table(tables["classes"]).to_pylist(), tuple(synthesized.files("clips/")), tuple(sensors))
+    return Seen(clips, tables["classes"].table().to_pylist(), tuple(synthesized.files("clips/")), tuple(sensors))
 
 
 def histograms(seen: Seen, sensor: str) -> tuple[Figure, pa.Table]:
@@ -167,11 +169,15 @@ def _chosen(clips: pa.Table) -> list[dict[str, Any]]:
     return [part[i] for part in parts for i in np.unique(np.linspace(0, len(part) - 1, N_CURVES).astype(int)) if part]
 
 
-def _signals(shards: Sequence[Path], wanted: set[str], sensor: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _only(clips: pa.Table, wanted: set[str]) -> pa.Table:
+    return clips.filter(pc.is_in(clips.column("clip_id"), pa.array(sorted(wanted))))
+
+
+def _signals(shards: Sequence[StoredFile], wanted: set[str], sensor: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Clip id -> times, s, and size of acceleration, m/s^2, of the first `CURVE_S`."""
     signals = {}
-    for path in shards:
-        for clip in clips_from(pq.read_table(path, filters=[("clip_id", "in", sorted(wanted))])):
+    for file in shards:
+        for clip in clips_from(_only(file.table(), wanted)):
             recording = clip.recording
             n = min(recording.n_frames, round(CURVE_S * recording.rate_hz))
             size = np.linalg.norm(recording.acc[:n, recording.sensors.index(sensor)], axis=-1)

@@ -1,249 +1,221 @@
 """Publishing a stage's folder: all of it at once, or nothing.
 
-A stage writes into `.NAME.staging` beside its final folder. Only when every file is there do `manifest.json` and then
-`_SUCCESS`, which names the manifest's sha256, follow, and one rename makes the folder visible. Readers open a folder
-only through `open_published`, which checks both and every file's hash.
+In a folder: a stage writes into `.NAME.staging` beside its final folder; when every file is there, `manifest.json` and
+then `_SUCCESS`, which names the manifest's sha256, follow, and one rename makes it visible.
+
+In an object store, which has no rename: it writes below `NAME/data-IDENTITY/`, then `manifest-SHA256.json`, and one
+conditional write of `_SUCCESS` makes it visible. Of several runs that publish there at once, one succeeds.
+
+Readers open a folder only through `published.open_published` and follow its manifest.
 """
 
 import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from filelock import FileLock, Timeout
+from upath import UPath
 
 from vimu.runtime.errors import UserError
+from vimu.runtime.manifest import Outcome, manifest_text, only_files_differ, refuse_other
+from vimu.runtime.published import SUCCESS, Published, manifest_path, open_published
+from vimu.runtime.storage import Location, StoredFile, absolute, create, file_sha256, files_below, write_whole
 
-MANIFEST_VERSION = 1
-PACKAGES = ("vimu", "ray", "torch", "numpy", "pyarrow", "scipy", "scikit-learn", "optuna", "smplx")
+IDENTITY = ".identity.json"
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a stage's build says of itself, for the manifest."""
-
-    counts: Mapping[str, int]
-    """Rows by kind; `rows_in` must be `rows_out + rejections` where a stage has them."""
-    content_hash: str
-    """Over sorted (id, sha256 of its arrays): versions and configuration do not move it."""
-    licences: Mapping[str, str] = field(default_factory=dict)
-    """Input name -> licence."""
-    details: Mapping[str, Any] = field(default_factory=dict)
-    """What else the next stage or a reader wants to know: classes, channels, empty categories."""
+Build = Callable[[Location, Published | None], Outcome]
+"""Writes into the staging place it is given, where a killed run of the same identity left what it had written. The
+second argument is what `update` brings up to date, None otherwise."""
 
 
-@dataclass(frozen=True)
-class Published:
-    """A published folder, verified."""
-
-    folder: Path
-    manifest: Mapping[str, Any]
-    fresh: bool = False
-    """True where this call built it, False where it stood there already."""
-
-    @property
-    def content_hash(self) -> str:
-        return str(self.manifest["content_hash"])
-
-    @property
-    def details(self) -> Mapping[str, Any]:
-        return dict(self.manifest["details"])
-
-    def files(self, prefix: str) -> list[Path]:
-        """The files whose name begins with `prefix`, in the manifest's order. Readers follow the manifest only."""
-        return [self.folder / f["path"] for f in self.manifest["files"] if f["path"].startswith(prefix)]
-
-
-def content_hash(rows: Iterable[tuple[str, str]]) -> str:
-    """Hash of (id, sha256) pairs whatever their order."""
-    digest = hashlib.sha256()
-    for identity, array_hash in sorted(rows):
-        digest.update(f"{identity} {array_hash}\n".encode())
-    return digest.hexdigest()
-
-
-def file_sha256(path: Path) -> str:
-    """sha256 of a file's bytes."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def open_published(folder: Path, *, made_by: str) -> Published:
-    """A folder that a stage published, its manifest and every file checked.
-
-    Args:
-        made_by: the command that makes it, for the error.
-
-    Raises:
-        UserError: nothing is published there, or it is damaged.
-    """
-    success = folder / "_SUCCESS"
-    if not success.is_file():
-        raise UserError(f"`{folder}` is not published yet. Run first: {made_by}")
-    text = (folder / "manifest.json").read_bytes() if (folder / "manifest.json").is_file() else b""
-    if hashlib.sha256(text).hexdigest() != success.read_text(encoding="utf-8").strip():
-        raise UserError(f"`{folder}/manifest.json` is not what `_SUCCESS` names. Delete the folder and run: {made_by}")
-    manifest = json.loads(text)
-    for entry in manifest["files"]:
-        path = folder / entry["path"]
-        if not path.is_file() or file_sha256(path) != entry["sha256"]:
-            raise UserError(f"`{path}` is missing or damaged. Delete `{folder}` and run: {made_by}")
-    return Published(folder, manifest)
-
-
-def publish(folder: Path, *, identity: Mapping[str, Any], build: Callable[[Path], Outcome], made_by: str) -> Published:
+def publish(
+    folder: Location,
+    *,
+    identity: Mapping[str, Any],
+    build: Build,
+    made_by: str,
+    update: bool = False,
+    workers_write: bool = False,
+) -> Published:
     """Build a stage's folder, unless it stands there already.
 
     Args:
-        folder: the final folder, `runs/NAME/STAGE`.
+        folder: the final folder, `runs/NAME/STAGE`, or the like in an object store.
         identity: `stage`, `settings` and `inputs`: what decides whether two runs are the same run. JSON values.
-        build: writes into the staging folder it is given. A run that was killed finds there what it had written.
         made_by: the command that makes it, for errors and the manifest.
+        update: where the same settings published other input files, build on that and replace it.
+        workers_write: `build` writes to an object store itself; else it is given a local folder, which is uploaded.
 
     Raises:
         UserError: another run writes there now, or the folder holds the result of another configuration.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
     identity = json.loads(json.dumps(identity))
+    if not isinstance(folder, Path):
+        return _publish_in_store(folder, identity, build, made_by, update, workers_write)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder.parent / f".{folder.name}.lock", timeout=0):
-            if folder.exists():
-                published = open_published(folder, made_by=made_by)
-                _refuse_other(folder, published.manifest["identity"], identity)
-                return published
-            staging = _staging(folder, identity)
+            _finish_replacing(folder)
+            previous = _standing(folder, identity, made_by, update)
+            if previous is not None and previous.manifest["identity"] == identity:
+                return previous
+            staging = folder.parent / f".{folder.name}.staging"
+            _prepare_staging(staging, identity)
             started = time.time()
-            outcome = build(staging)
+            outcome = build(staging, previous)
             _seal(staging, identity, outcome, made_by, started)
+            if previous is not None:
+                folder.rename(_aside(folder))
             staging.rename(folder)
             _sync(folder.parent)
+            if previous is not None:
+                shutil.rmtree(_aside(folder))
     except Timeout as error:
         raise UserError(f"Another run is writing `{folder}`. Wait for it, or give another `name`.") from error
     published = open_published(folder, made_by=made_by)
     return Published(published.folder, published.manifest, fresh=True)
 
 
-def _staging(folder: Path, identity: Mapping[str, Any]) -> Path:
-    """The staging folder: kept from a killed run of the same identity, else empty."""
-    staging = folder.parent / f".{folder.name}.staging"
-    mark = staging / ".identity.json"
-    if mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) == identity:
-        return staging
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    write_atomically(mark, json.dumps(identity, indent=1))
-    return staging
-
-
-def _seal(staging: Path, identity: Mapping[str, Any], outcome: Outcome, made_by: str, started: float) -> None:
-    (staging / ".identity.json").unlink()
-    for torn in staging.rglob("*.partial"):  # left by a worker that was killed while it wrote
-        torn.unlink()
-    paths = sorted(p for p in staging.rglob("*") if p.is_file())
-    manifest = {
-        "manifest_version": MANIFEST_VERSION,
-        "stage": identity["stage"],
-        "identity": identity,
-        "content_hash": outcome.content_hash,
-        "counts": dict(outcome.counts),
-        "details": dict(outcome.details),
-        "licences": dict(outcome.licences),
-        "code": {"version": _version("vimu"), "git": _git_commit()},
-        "packages": {"python": sys.version.split()[0], **{name: _version(name) for name in PACKAGES}},
-        "command": made_by,
-        "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "duration_s": round(time.time() - started, 1),
-        "files": [
-            {"path": p.relative_to(staging).as_posix(), "bytes": p.stat().st_size, "sha256": file_sha256(p)}
-            for p in paths
-        ],
-    }
-    text = json.dumps(manifest, indent=1)
-    write_atomically(staging / "manifest.json", text)
-    write_atomically(staging / "_SUCCESS", hashlib.sha256(text.encode()).hexdigest() + "\n")
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file under its name only when it is whole."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with partial.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.rename(path)
-
-
-def publishing_state(folder: Path, identity: Mapping[str, Any]) -> str:
+def publishing_state(folder: Location, identity: Mapping[str, Any], *, update: bool = False) -> str:
     """What `publish` would do with `folder`: nothing, refuse, go on or begin."""
-    if folder.exists():
+    if (folder / SUCCESS).is_file():
         there = open_published(folder, made_by="the job again").manifest["identity"]
+        if update and only_files_differ(there, json.loads(json.dumps(identity))):
+            return f"would take into {folder} what was added to the archives, changed or removed since"
         try:
-            _refuse_other(folder, there, json.loads(json.dumps(identity)))
+            refuse_other(folder, there, json.loads(json.dumps(identity)))
         except UserError as error:
             return f"would be refused: {error}"
         return f"nothing to do: {folder} holds this already"
-    mark = folder.parent / f".{folder.name}.staging" / ".identity.json"
-    if mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) == json.loads(json.dumps(identity)):
-        return f"would go on with what an earlier run left in {mark.parent}"
+    staging = folder.parent / f".{folder.name}.staging" if isinstance(folder, Path) else folder / _data(identity)
+    if _left_by(staging) == json.loads(json.dumps(identity)):
+        return f"would go on with what an earlier run left in {staging}"
     return f"would publish {folder}"
 
 
-def _refuse_other(folder: Path, there: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-    differences = list(_differences(there, asked, ""))
-    if differences:
-        shown = "\n".join(f"  - {line}" for line in differences[:12])
-        raise UserError(
-            f"`{folder}` holds the result of other settings or inputs:\n{shown}\n"
-            f"Keep both with `--set name={folder.parent.name}-2`, or delete `{folder}` and what was made from it."
-        )
+def reused(file: StoredFile, path: str, staging: Location) -> StoredFile:
+    """A file of the previous publication as part of the new one, without copying its bytes.
+
+    Args:
+        path: below `staging`.
+    """
+    if not isinstance(staging, Path):
+        return file  # a manifest may name any object of its stage
+    place = staging / path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.unlink(missing_ok=True)
+    place.hardlink_to(file.where)
+    return StoredFile(absolute(place), file.n_bytes, file.sha256)
 
 
-def _differences(there: object, asked: object, at: str) -> Iterable[str]:
-    if isinstance(there, Mapping) and isinstance(asked, Mapping):
-        for key in sorted({*there, *asked}):
-            yield from _differences(there.get(key), asked.get(key), f"{at}.{key}" if at else str(key))
-    elif isinstance(there, list) and isinstance(asked, list) and len(there) == len(asked):
-        for i, (old, new) in enumerate(zip(there, asked, strict=True)):
-            name = new.get("name", i) if isinstance(new, dict) else i
-            yield from _differences(old, new, f"{at}.{name}")
-    elif there != asked and at == "inputs.files":
-        yield "a file of the archives was added, removed or changed (path, size or modification time)"
-    elif there != asked:
-        yield f"`{at}` was {_short(there)}, but is {_short(asked)}"
-
-
-def _short(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
+def _standing(folder: Location, identity: Mapping[str, Any], made_by: str, update: bool) -> Published | None:
+    """What is published there: the same, or what `update` may build on. Raises UserError: something else."""
+    if not (folder.exists() if isinstance(folder, Path) else (folder / SUCCESS).is_file()):
         return None
+    published = open_published(folder, made_by=made_by)
+    there = published.manifest["identity"]
+    if not (update and only_files_differ(there, identity)):
+        refuse_other(folder, there, identity)
+    return published
 
 
-def _git_commit() -> str | None:
-    """The checkout's commit, with `+changes` where it differs; None outside one."""
-    here = Path(__file__).parent
-    try:
-        git = ["git", "-C", str(here)]
-        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)  # noqa: S603
-        dirty = subprocess.run(  # noqa: S603
-            [*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return commit.stdout.strip() + ("+changes" if dirty.stdout.strip() else "")
+def _prepare_staging(staging: Location, identity: Mapping[str, Any]) -> None:
+    """The staging place: kept from a killed run of the same identity, else empty."""
+    if _left_by(staging) == identity:
+        return
+    if isinstance(staging, Path):
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True)
+    write_whole(staging / IDENTITY, json.dumps(identity, indent=1))
+
+
+def _left_by(staging: Location) -> object:
+    mark = staging / IDENTITY
+    return json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() else None
+
+
+def _seal(staging: Path, identity: Mapping[str, Any], outcome: Outcome, made_by: str, started: float) -> None:
+    (staging / IDENTITY).unlink()
+    for torn in staging.rglob("*.partial"):  # left by a worker that was killed while it wrote
+        torn.unlink()
+    known = {file.where: file for file in outcome.files}
+    entries = []
+    for path in (Path(str(p)) for p in files_below(staging)):
+        file = known.get(absolute(path)) or StoredFile(str(path), path.stat().st_size, file_sha256(path))
+        entries.append({"path": path.relative_to(staging).as_posix(), "bytes": file.n_bytes, "sha256": file.sha256})
+    text = manifest_text(identity, outcome, entries, made_by=made_by, started=started)
+    write_whole(staging / "manifest.json", text)
+    write_whole(staging / SUCCESS, hashlib.sha256(text.encode()).hexdigest() + "\n")
+
+
+def _publish_in_store(
+    folder: UPath, identity: Mapping[str, Any], build: Build, made_by: str, update: bool, workers_write: bool
+) -> Published:
+    success, condition = folder / SUCCESS, {}
+    if success.is_file() and update:
+        condition = {"IfMatch": success.fs.info(success.path)["ETag"]}  # S3's word for "unless it has changed"
+    previous = _standing(folder, identity, made_by, update)
+    if previous is not None and previous.manifest["identity"] == identity:
+        return previous
+    data = folder / _data(identity)
+    _prepare_staging(data, identity)
+    started = time.time()
+    outcome = build(data, previous) if workers_write else _built_here(data, identity, build, previous)
+    files = {file.where: file for file in outcome.files}
+    for path in (p for p in files_below(data) if not _hidden(p, data) and str(p) not in files):
+        files[str(path)] = StoredFile(str(path), path.stat().st_size, file_sha256(path))
+    entries = sorted((_entry(file, folder) for file in files.values()), key=lambda entry: str(entry["path"]))
+    text = manifest_text(identity, outcome, entries, made_by=made_by, started=started).encode()
+    named = hashlib.sha256(text).hexdigest()
+    write_whole(manifest_path(folder, named), text)
+    if not create(success, f"{named}\n".encode(), **condition):
+        raise UserError(f"Another run published `{folder}` meanwhile. Run again to see whether it is the same.")
+    published = open_published(folder, made_by=made_by)
+    return Published(published.folder, published.manifest, fresh=True)
+
+
+def _built_here(data: UPath, identity: Mapping[str, Any], build: Build, previous: Published | None) -> Outcome:
+    """Build in a local folder, which a killed run of the same identity finds again, and upload it."""
+    staging = Path(tempfile.gettempdir()) / f"vimu-{os.getuid()}" / data.name
+    _prepare_staging(staging, identity)
+    outcome = build(staging, previous)
+    for path in (Path(str(p)) for p in files_below(staging) if p.name != IDENTITY):
+        write_whole(data / path.relative_to(staging).as_posix(), path.read_bytes())
+    shutil.rmtree(staging)
+    return outcome
+
+
+def _entry(file: StoredFile, folder: UPath) -> dict[str, Any]:
+    """A manifest's line: `path` as in a local folder, `at` as it lies in the store."""
+    at = PurePosixPath(file.where.removeprefix(str(folder)).lstrip("/"))
+    path = PurePosixPath(*at.parts[1:]).as_posix()
+    return {"path": path, "at": str(at), "bytes": file.n_bytes, "sha256": file.sha256}
+
+
+def _data(identity: Mapping[str, Any]) -> str:
+    return "data-" + hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _hidden(path: Location, below: UPath) -> bool:
+    return any(part.startswith(".") for part in PurePosixPath(str(path).removeprefix(str(below))).parts)
+
+
+def _aside(folder: Path) -> Path:
+    return folder.parent / f".{folder.name}.replaced"
+
+
+def _finish_replacing(folder: Path) -> None:
+    """What an update that was killed between its two renames left undone: the old result stands again."""
+    if _aside(folder).is_dir() and not folder.exists():
+        _aside(folder).rename(folder)
+    elif _aside(folder).is_dir():
+        shutil.rmtree(_aside(folder), ignore_errors=True)
 
 
 def _sync(folder: Path) -> None:

@@ -11,6 +11,7 @@ from vimu.imu.presets import Order, placement_names
 from vimu.runtime.config import Section
 from vimu.runtime.errors import UserError
 from vimu.runtime.session import RaySettings
+from vimu.runtime.storage import Location, LocationSetting
 from vimu.training.settings import FinetuneSettings, PretrainSettings
 from vimu.windows.settings import SplitSettings, WindowSettings
 from vimu.windows.upsample import UpsampleSettings
@@ -81,7 +82,7 @@ class PrepareSettings(Section):
     """Clips and recordings -> windows with splits."""
 
     real: RecordingInput
-    clips: Path | None = None
+    clips: LocationSetting | None = None
     """Published `synthesize` folder of another run, to cut its clips in another way; None takes this run's."""
     windows: WindowSettings = WindowSettings()
     virtual_split: SplitSettings = SplitSettings()
@@ -140,7 +141,8 @@ class Config(Section):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     """Results go to `runs_dir/name/STAGE`."""
-    runs_dir: Path = Path("runs")
+    runs_dir: LocationSetting = Path("runs")
+    """A folder, or a URI that fsspec opens, e.g. `s3://bucket/runs`."""
     synthesize: SynthesizeSettings | None = None
     """May be left out where `prepare.clips` names the clips of another run."""
     prepare: PrepareSettings | None = None
@@ -153,7 +155,7 @@ class Config(Section):
     ray: RaySettings = RaySettings()
 
     @property
-    def run_dir(self) -> Path:
+    def run_dir(self) -> Location:
         """Folder of the run."""
         return self.runs_dir / self.name
 

@@ -14,8 +14,10 @@ from vimu.evaluation.report import render_report
 from vimu.evaluation.results import Experiment, gain, gain_sentence, result
 from vimu.models.forest import forest_probabilities
 from vimu.runtime.console import console
-from vimu.runtime.publish import Outcome, Published, content_hash, write_atomically
+from vimu.runtime.manifest import Outcome, content_hash
+from vimu.runtime.published import Published
 from vimu.runtime.session import ray_session
+from vimu.runtime.storage import write_whole
 from vimu.stages.config import Config
 from vimu.stages.finetune import STARTS
 from vimu.stages.shards import write_shard
@@ -75,12 +77,12 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
         real_forest = _forests(work, real, target, config.evaluate.n_trees)
         models = {
             start: {
-                seed: _model_probabilities(work.finetuned.folder / "models" / f"{start}-{seed}.pt", real_test.x)
+                seed: _model_probabilities(work.finetuned.file(f"models/{start}-{seed}.pt").local(), real_test.x)
                 for seed in _seeds(work)
             }
             for start in STARTS
         }
-    pretrained_file = work.pretrained.folder / "model.pt"
+    pretrained_file = work.pretrained.file("model.pt").local()
     on_virtual = {config.pretrain.seed: _model_probabilities(pretrained_file, virtual_test.x)}
 
     results, rows = [], []
@@ -130,14 +132,14 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
             "Clips of one kind are much alike, so its `virtual` rows are optimistic."
         )
 
-    write_atomically(staging / "metrics.json", json.dumps({"results": results, "notes": notes}, indent=1))
+    write_whole(staging / "metrics.json", json.dumps({"results": results, "notes": notes}, indent=1))
     write_shard(staging / "predictions.parquet", pa.concat_tables(rows), dictionary=["experiment", "method", "truth"])
     page = render_report(
         name=config.name, results=results, data=_data_rows(details["windows"]), flow=_flow(work), notes=notes,
         licences=licences_of(work.prepared), config=config.model_dump(mode="json"), used=_used(work),
         mended=details["notes"], made=_made(work),
     )  # fmt: skip
-    write_atomically(staging / "report.html", page)
+    write_whole(staging / "report.html", page)
     return Outcome(
         counts={"results": len(results), "test_windows": len(real_test), "test_subjects": results[-1]["n_subjects"]},
         content_hash=content_hash(

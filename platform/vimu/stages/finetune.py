@@ -9,8 +9,10 @@ from rich.progress import track
 
 from vimu.runtime.console import console
 from vimu.runtime.errors import UserError
-from vimu.runtime.publish import Outcome, Published, content_hash, write_atomically
+from vimu.runtime.manifest import Outcome, content_hash
+from vimu.runtime.published import Published
 from vimu.runtime.session import ray_session
+from vimu.runtime.storage import StoredFile, write_whole
 from vimu.stages.config import Config
 from vimu.stages.pretrain import label_counts
 from vimu.stages.stage import Plan, Stage, input_identity, upstream
@@ -75,7 +77,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
 
         windows = ray.put(read_windows(work.prepared.files("windows/")).where(dataset=real))
         task = ray.remote(num_cpus=1, max_retries=3)(train_one)
-        pretrained = str(work.pretrained.folder.resolve() / "model.pt")
+        pretrained = work.pretrained.file("model.pt")
         settings, scratch = work.settings.model_dump(mode="json"), work.scratch.model_dump(mode="json")
         running = [
             task.remote(
@@ -99,7 +101,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
 
 
 def train_one(
-    windows: WindowSet, start: str, seed: int, staging: str, pretrained: str, classes: tuple[str, ...],
+    windows: WindowSet, start: str, seed: int, staging: str, pretrained: StoredFile, classes: tuple[str, ...],
     settings: dict[str, Any], scratch: dict[str, Any], trained_on: str,
 ) -> None:  # fmt: skip
     """One model, in a Ray task: log first, then the weights, whose file says that both are there."""
@@ -112,7 +114,7 @@ def train_one(
         fitted = fit_from_scratch(train, val, classes, chosen, trained_on=trained_on)
     else:
         fitted = finetune(
-            Path(pretrained), train, val, classes, FinetuneSettings.model_validate(settings), seed=seed,
+            pretrained.local(), train, val, classes, FinetuneSettings.model_validate(settings), seed=seed,
             trained_on=trained_on,
         )  # fmt: skip
     log = {
@@ -122,7 +124,7 @@ def train_one(
     }
     folder = Path(staging)
     (folder / "models").mkdir(exist_ok=True)
-    write_atomically(_log_file(folder, start, seed), json.dumps(log, indent=1))
+    write_whole(_log_file(folder, start, seed), json.dumps(log, indent=1))
     save_model(_model_file(folder, start, seed), fitted.model, fitted.card)
 
 

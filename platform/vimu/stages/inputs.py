@@ -9,6 +9,7 @@ from vimu.archives.unpack import archive_name, archives_in
 from vimu.body.models import model_files
 from vimu.recordings.config import load_recordings
 from vimu.runtime.errors import UserError
+from vimu.runtime.published import SUCCESS
 from vimu.stages.config import ArchiveInput, Config, RecordingInput
 from vimu.stages.downloads import Download, load_downloads
 
@@ -58,7 +59,7 @@ def inputs_of(config: Config, job: str) -> list[Given]:
     """The paths that a job needs: what it reads itself, and what stages before it read that are not published yet."""
 
     def lacks(stage: str) -> bool:
-        return not (config.run_dir / stage).is_dir()
+        return not (config.run_dir / stage / SUCCESS).is_file()
 
     recorded = config.prepare is not None and (
         job in (PIPELINE, "prepare") or (job != "synthesize" and lacks("prepare"))

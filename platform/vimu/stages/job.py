@@ -15,7 +15,7 @@ from vimu.contracts import Rejection
 from vimu.runtime.config import load_config
 from vimu.runtime.console import console
 from vimu.runtime.errors import EXIT_OPERATION_FAILED, EXIT_USER, UserError
-from vimu.runtime.publish import Published
+from vimu.runtime.published import Published
 from vimu.stages.config import Config
 from vimu.stages.inputs import require_inputs
 from vimu.stages.stage import Plan, Stage
@@ -23,39 +23,64 @@ from vimu.stages.stage import Plan, Stage
 ConfigOption = Annotated[Path, typer.Option("--config", help="YAML file of the run, e.g. configs/open.yaml.")]
 SetOption = Annotated[list[str], typer.Option("--set", help="Override a setting: --set pretrain.epochs=5. Repeatable.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the plan; start nothing, write nothing.")]
+UpdateOption = Annotated[
+    bool, typer.Option("--update", help="Take in files that were added to the archives; those as before are not read.")
+]
 DumpOption = Annotated[bool, typer.Option("--dump-config", help="Print the whole configuration as YAML and stop.")]
 
 
 def run_stage(stage: Stage[Any]) -> None:
     """Command line of a single stage."""
 
-    def run(config: Config, path: str, dry_run: bool) -> None:
+    def run(config: Config, path: str, dry_run: bool, update: bool = False) -> None:
         require_inputs(config, stage.name, path)
         plan = announce(stage, config)
         if dry_run:
-            console.print(f"  {stage.state(config, plan)}", markup=False)
+            console.print(f"  {stage.state(config, plan, update=update)}", markup=False)
         else:
-            conclude(stage.run(config, plan, path))
+            conclude(stage.run(config, plan, path, update=update))
 
-    run_job(run, f"vimu {stage.name}: `python jobs/{stage.name}.py --config configs/open.yaml`")
+    help_text = f"vimu {stage.name}: `python jobs/{stage.name}.py --config configs/open.yaml`"
+    run_job(run, help_text, run if stage.build_on is not None else None)
 
 
-def run_job(run: Callable[[Config, str, bool], None], help_text: str) -> None:
-    """Parse the command line, read the configuration, run, and exit with the right code."""
+def run_job(
+    run: Callable[[Config, str, bool], None],
+    help_text: str,
+    run_update: Callable[[Config, str, bool, bool], None] | None = None,
+) -> None:
+    """Parse the command line, read the configuration, run, and exit with the right code.
+
+    Args:
+        run_update: for a job that takes `--update`: gets it as its last argument.
+    """
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
-    @app.command(help=help_text)
     def main(
         config: ConfigOption,
         overrides: SetOption = [],  # noqa: B006 - typer's way of a repeatable option
         dry_run: DryRunOption = False,
         dump_config: DumpOption = False,
+        update: UpdateOption = False,
     ) -> None:
         settings = load_config(Config, config, overrides)
+        path = " ".join([str(config), *(f"--set {o}" for o in overrides)])
         if dump_config:
             YAML().dump(settings.model_dump(mode="json"), sys.stdout)
-            return
-        run(settings, " ".join([str(config), *(f"--set {o}" for o in overrides)]), dry_run)
+        elif run_update is not None:
+            run_update(settings, path, dry_run, update)
+        else:
+            run(settings, path, dry_run)
+
+    def main_without_update(
+        config: ConfigOption,
+        overrides: SetOption = [],  # noqa: B006 - typer's way of a repeatable option
+        dry_run: DryRunOption = False,
+        dump_config: DumpOption = False,
+    ) -> None:
+        main(config, overrides, dry_run, dump_config)
+
+    app.command(help=help_text)(main if run_update is not None else main_without_update)
 
     try:
         app()
@@ -90,6 +115,8 @@ def conclude(published: Published) -> None:
     counts: Mapping[str, int] = published.manifest["counts"]
     state = "published" if published.fresh else "already published, nothing to do:"
     console.print(f"  {state} {published.folder}  " + "  ".join(f"{k} {v:,}" for k, v in counts.items()))
+    if (updated := published.details.get("updated")) is not None:
+        console.print("  updated: " + "  ".join(f"{name} {n:,}" for name, n in updated.items()))
     if "rejections" in counts:
         into, out = next(iter(counts.items())), list(counts.items())[1]
         console.print(f"  {into[0]} {into[1]:,} = {out[0]} {out[1]:,} + rejections {counts['rejections']:,}")

@@ -3,7 +3,9 @@
 from typing import Any
 
 from vimu.runtime.console import console
+from vimu.runtime.published import SUCCESS
 from vimu.runtime.session import ray_session
+from vimu.runtime.storage import absolute
 from vimu.stages import evaluate, finetune, prepare, pretrain, synthesize, tune
 from vimu.stages.config import Config
 from vimu.stages.inputs import PIPELINE, require_inputs
@@ -24,11 +26,11 @@ def run_pipeline(config: Config, config_path: str, dry_run: bool) -> None:
     if dry_run:
         for stage in stages(config):
             console.print(f"  {stage.state(config, announce(stage, config))}", markup=False)
-            if not (config.run_dir / stage.name).is_dir():
+            if not (config.run_dir / stage.name / SUCCESS).is_file():
                 console.print(f"  plans of later stages need what `{stage.name}` publishes")
                 return
         return
     with ray_session(config.ray):
         for stage in stages(config):
             conclude(stage.run(config, announce(stage, config), config_path))
-    console.print(f"report: {(config.run_dir / 'evaluate' / 'report.html').resolve()}")
+    console.print(f"report: {absolute(config.run_dir / 'evaluate' / 'report.html')}")

@@ -12,7 +12,9 @@ from vimu.recordings.config import RecordingConfig, load_recordings
 from vimu.recordings.readers import READERS
 from vimu.recordings.trials import TrialFile, list_trials
 from vimu.runtime.errors import UserError, listed
-from vimu.runtime.publish import Outcome, Published, content_hash, file_sha256
+from vimu.runtime.manifest import Outcome, content_hash
+from vimu.runtime.published import Published
+from vimu.runtime.storage import Location, absolute, file_sha256
 from vimu.stages.config import Config, PrepareSettings
 from vimu.stages.mountings import estimate_mountings, estimated_sensors
 from vimu.stages.prepare_clips import ClipPlan, plan_clips
@@ -89,21 +91,21 @@ def plan(config: Config) -> Plan[Work]:
     )
 
 
-def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
+def build(config: Config, plan: Plan[Work], staging: Location) -> Outcome:
     """Cut the windows inside Ray Data; write them, the rejections and the counts."""
     assert plan.work is not None
     work, settings = plan.work, config.preparation
     mountings = estimate_mountings(work.trials, work.real, work.sensors) if settings.mounting == "estimated" else {}
     common = {
         "mountings": json.dumps(mountings),
-        "staging": str(staging.resolve()),
+        "staging": absolute(staging),
         "settings": settings.windows.model_dump_json(),
         "sensors": list(work.sensors),
         "recordings": work.real.model_dump_json(),
         "devices": "" if work.devices is None else work.devices.model_dump_json(),
         "device_seed": settings.device_seed,
     }
-    rows = run_shards(run_task, [item | common for item in work.items], staging, config.ray)
+    rows, files = run_shards(run_task, [item | common for item in work.items], staging, config.ray)
     broken = [row["error"] for row in rows if row.get("error")]
     if broken:
         raise UserError("A recording lacks what the feature set needs: " + "; ".join(broken[:5]))
@@ -146,10 +148,11 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
             "left_out": dict(sorted(Counter(row["reason"] for row in rejections).items())),
             "notes": dict(sum((Counter(w["notes"]) for w in windows), Counter())),
         },
+        files=files,
     )  # fmt: skip
 
 
-STAGE = Stage(NAME, plan, build)
+STAGE = Stage(NAME, plan, build, workers_write=True)
 
 
 def _sensors(settings: WindowSettings, synthesized: Published, real: RecordingConfig) -> tuple[str, ...]:

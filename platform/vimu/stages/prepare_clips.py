@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-import pyarrow.parquet as pq
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from vimu.clips.schema import split_group
 from vimu.contracts import Reason, Rejection
@@ -12,7 +11,7 @@ from vimu.imu.device import frames_through
 from vimu.imu.device_models import DeviceSet
 from vimu.resampling import resampled_length
 from vimu.runtime.errors import UserError
-from vimu.runtime.publish import Published
+from vimu.runtime.published import Published
 from vimu.stages.config import PrepareSettings
 from vimu.stages.prepare_filters import Filtered, filter_clips
 from vimu.stages.shards import Row, rejection_row
@@ -51,7 +50,7 @@ def plan_clips(
     """
     window = settings.windows
     files = synthesized.files("clips/")
-    index = [pq.read_table(path, columns=list(INDEX)).to_pylist() for path in files]
+    index = [file.columns(list(INDEX)).to_pylist() for file in files]
     rows = {row["clip_id"]: row for shard in index for row in shard}
 
     def n_at(clip_id: str, speed: float) -> int:
@@ -77,12 +76,13 @@ def plan_clips(
     training = {clip_id: rows[clip_id]["label"] for clip_id, split in split_of.items() if split == "train"}
     upsampling = plan_copies(training, n_at, settings.upsample)
     items = []
-    for path, shard in zip(files, index, strict=True):
+    for file, shard in zip(files, index, strict=True):
         chosen = {row["clip_id"]: split_of[row["clip_id"]] for row in shard if row["clip_id"] in split_of}
         if chosen:
             speeds = {clip_id: s for clip_id, s in upsampling.speeds.items() if clip_id in chosen}
             given = {"splits": json.dumps(chosen), "speeds": json.dumps(speeds)}
-            items.append({"shard": path.stem, "clips": str(path.resolve()), "trials": "", **given})
+            held = {"shard": Path(file.where).stem, "clips": json.dumps(asdict(file)), "trials": ""}
+            items.append(held | given)
     named = all(row["subject"] is not None for row in usable)
     return ClipPlan(
         items=tuple(items),

@@ -3,11 +3,9 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from jaxtyping import Float
 
 from vimu.clips.class_statistics import ClassStatistics
@@ -16,6 +14,7 @@ from vimu.clips.filters import OTHER_CLASS, FilterSettings, Judgement, judge_cli
 from vimu.clips.statistics import STATISTICS
 from vimu.contracts import Reason, Rejection
 from vimu.runtime.errors import UserError, listed
+from vimu.runtime.storage import Location, StoredFile
 from vimu.stages.shards import Row, write_shard
 
 FILTERED_SPLITS = {"train": ("train",), "train_and_val": ("train", "val"), "all": ("train", "val", "test")}
@@ -43,14 +42,14 @@ class Filtered:
         alone = [(f"{label}: {why}", counts[label]) for label, why in self.left_alone.items()]
         return {"unlike their label, by filter": list(self.by_filter.items()), "classes left alone (clips)": alone}
 
-    def write(self, staging: Path) -> None:
+    def write(self, staging: Location) -> None:
         """Publish both tables."""
         write_shard(staging / CLIPS, self.clips, dictionary=["label", "split", "unlike"])
         write_shard(staging / CLASSES, self.classes, dictionary=["label", "statistic", "sensor"])
 
 
 def filter_clips(
-    files: Sequence[Path], rows: Sequence[Row], splits: Sequence[str], settings: FilterSettings
+    files: Sequence[StoredFile], rows: Sequence[Row], splits: Sequence[str], settings: FilterSettings
 ) -> Filtered:
     """Judge the clips of the splits that `settings` names, by thresholds from the training split.
 
@@ -85,18 +84,17 @@ def filter_clips(
 
 
 def _statistics(
-    files: Sequence[Path], wanted: Sequence[str] | None
+    files: Sequence[StoredFile], wanted: Sequence[str] | None
 ) -> tuple[tuple[str, ...], dict[str, Float[np.ndarray, "sensors statistics"]]]:
     """Sensors looked at, and each clip's statistics there; the clips' signals are not read."""
     sensors, of_clip = wanted, {}
-    for path in files:
-        schema = pq.read_schema(path)
-        if (schema.metadata or {}).get(b"statistics", b"").decode() != ",".join(STATISTICS):
+    for file in files:
+        if (file.schema().metadata or {}).get(b"statistics", b"").decode() != ",".join(STATISTICS):
             raise UserError(
-                f"`prepare.filters` must be null for clips without {', '.join(STATISTICS)}, but is set, and `{path}` "
-                "is of another version: run jobs/synthesize.py under another `name`."
+                f"`prepare.filters` must be null for clips without {', '.join(STATISTICS)}, but is set, and "
+                f"`{file.where}` is of another version: run jobs/synthesize.py under another `name`."
             )
-        for row in pq.read_table(path, columns=["clip_id", "sensors", "statistics"]).to_pylist():
+        for row in file.columns(["clip_id", "sensors", "statistics"]).to_pylist():
             sensors = row["sensors"] if sensors is None else sensors
             lacking = [s for s in sensors if s not in row["sensors"]]
             if lacking:

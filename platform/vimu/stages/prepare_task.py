@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from vimu.clips.schema import clips_from
 from vimu.contracts import ImuRecording, Reason, Rejection
@@ -22,6 +21,7 @@ from vimu.imu.mounting import remounted
 from vimu.recordings.config import RecordingConfig
 from vimu.recordings.trials import TrialFile, read_trial
 from vimu.runtime.config import validate
+from vimu.runtime.storage import StoredFile, location
 from vimu.stages.mountings import turns_of
 from vimu.stages.shards import Row, mark_done, rejection_row, write_shard
 from vimu.windows.schema import window_schema
@@ -54,7 +54,7 @@ class _Source:
 def run_task(item: Row) -> Row:
     """One task, in a Ray worker: read clips or trials, cut their windows, write the shard."""
     settings = WindowSettings.model_validate_json(item["settings"])
-    sensors, staging = tuple(item["sensors"]), Path(item["staging"])
+    sensors, staging = tuple(item["sensors"]), location(item["staging"])
     splits: dict[str, str] = json.loads(item["splits"])
     schema = window_schema(settings, sensors)
     rows: list[Row] = []
@@ -83,17 +83,20 @@ def run_task(item: Row) -> Row:
                 }
             }
         )  # fmt: skip
+    file = None
     if tables:
         dictionary = ["dataset", "source_id", "subject", "label", "split"]
-        write_shard(staging / "windows" / f"{item['shard']}.parquet", pa.concat_tables(tables), dictionary=dictionary)
-    mark_done(staging, item["shard"], rows)
+        file = write_shard(
+            staging / "windows" / f"{item['shard']}.parquet", pa.concat_tables(tables), dictionary=dictionary
+        )
+    mark_done(staging, item["shard"], rows, file)
     return {"shard": item["shard"], "sources": len(tables)}
 
 
 def _clips(item: Row, splits: dict[str, str]) -> Iterator[_Source]:
     """The clips of the task, each followed by its copies: first at their speed, then through the devices."""
     speeds: dict[str, list[float]] = json.loads(item["speeds"])
-    for clip in clips_from(pq.read_table(item["clips"])):
+    for clip in clips_from(StoredFile(**json.loads(item["clips"])).table()):
         if clip.clip_id not in splits:
             continue
         for copy, speed in enumerate((1.0, *speeds.get(clip.clip_id, ()))):

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vimu.runtime.errors import UserError
-from vimu.runtime.publish import Outcome, Published
+from vimu.runtime.manifest import Outcome
+from vimu.runtime.published import Published
 from vimu.runtime.session import ray_session
 from vimu.stages.config import Config
 from vimu.stages.stage import Plan, Stage, input_identity, upstream

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from vimu.runtime.errors import UserError
-from vimu.runtime.publish import Outcome, Published, open_published, publish, publishing_state
+from vimu.runtime.manifest import Outcome
+from vimu.runtime.publish import publish, publishing_state
+from vimu.runtime.published import Published, open_published
+from vimu.runtime.storage import Location
 from vimu.stages.config import Config
 
 P = TypeVar("P")
@@ -32,23 +34,40 @@ class Stage(Generic[P]):
 
     name: str
     plan: Callable[[Config], Plan[P]]
-    build: Callable[[Config, Plan[P], Path], Outcome]
+    build: Callable[[Config, Plan[P], Any], Outcome]
+    """Gets a local folder; a stage whose workers write gets any place to write to."""
+    workers_write: bool = False
+    """Its workers write their shards themselves, also to an object store."""
+    build_on: Callable[[Config, Plan[P], Any, Published], Outcome] | None = None
+    """As `build`, on what was published of an archive that has since grown: what `--update` runs."""
 
     def command(self, config_path: str) -> str:
         """The command that runs it."""
         return f"python jobs/{self.name}.py --config {config_path}"
 
-    def state(self, config: Config, plan: Plan[P]) -> str:
+    def state(self, config: Config, plan: Plan[P], *, update: bool = False) -> str:
         """What running the plan would do to what is published already, in a sentence."""
-        return publishing_state(config.run_dir / self.name, {"stage": self.name, **plan.identity})
+        return publishing_state(config.run_dir / self.name, {"stage": self.name, **plan.identity}, update=update)
 
-    def run(self, config: Config, plan: Plan[P], config_path: str) -> Published:
-        """Publish what was planned, or find it published already."""
+    def run(self, config: Config, plan: Plan[P], config_path: str, *, update: bool = False) -> Published:
+        """Publish what was planned, or find it published already.
+
+        Args:
+            update: build on what the same settings published of other input files.
+        """
+
+        def build(staging: Location, previous: Published | None) -> Outcome:
+            if previous is None or self.build_on is None:
+                return self.build(config, plan, staging)
+            return self.build_on(config, plan, staging, previous)
+
         return publish(
             config.run_dir / self.name,
             identity={"stage": self.name, **plan.identity},
-            build=lambda staging: self.build(config, plan, staging),
+            build=build,
             made_by=self.command(config_path),
+            update=update,
+            workers_write=self.workers_write,
         )
 
 

@@ -3,36 +3,43 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from vimu.archives.config import ArchiveConfig, load_archive
 from vimu.archives.readers import READERS
-from vimu.archives.take import take_name_of, take_of
-from vimu.archives.unpack import archive_name, archives_in
+from vimu.archives.take import take_of
 from vimu.body.models import model_files
 from vimu.body.placement import Placement, load_placements
 from vimu.clips.annotations import described, load_annotations
-from vimu.clips.curation import Curated, Curation, load_curation
+from vimu.clips.curation import Curation, load_curation
 from vimu.clips.labels import Label, LabelRules, content_label, label_take, load_label_rules
 from vimu.clips.plausibility import load_limits
 from vimu.clips.synthesis import Synthesizer
 from vimu.contracts import Reason, Rejection, Take
 from vimu.imu.presets import Preset, load_preset
 from vimu.runtime.errors import UserError
-from vimu.runtime.publish import Outcome, content_hash, file_sha256
-from vimu.stages.config import ArchiveInput, Config
+from vimu.runtime.manifest import Outcome, content_hash
+from vimu.runtime.published import Published
+from vimu.runtime.storage import Location, absolute, file_sha256
+from vimu.stages.config import Config
+from vimu.stages.listing import files_of, once
 from vimu.stages.shards import Row, clear_marks, rejection_row, run_shards, write_rejections
+from vimu.stages.sources import (
+    CLIP,
+    is_known,
+    read_sources,
+    settle_shards,
+    shards_of,
+    source_row,
+    without_duplicates,
+    write_sources,
+)
 from vimu.stages.stage import Plan, Stage
-from vimu.stages.synthesize_task import Task, run_task, write_clips
+from vimu.stages.synthesize_task import Task, deal, run_task, without_files
 
 NAME = "synthesize"
-MIN_FILES_A_TASK = 4
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,8 @@ class Work:
     """The plan's tasks, and the rejections that are known before any file is read."""
 
     tasks: tuple[Task, ...]
+    files: tuple[Row, ...]
+    """Those that the tasks read, and what each is known by."""
     rejections: tuple[Row, ...]
     archives: tuple[ArchiveConfig, ...]
     placements: tuple[Placement, ...]
@@ -62,6 +71,7 @@ def plan(config: Config) -> Plan[Work]:
     preset = load_preset(settings.preset, smoothing_s=settings.smoothing_s, order=settings.order)
     placements = load_placements(settings.placements, settings.placements_file)
     tasks: list[Task] = []
+    read: list[Row] = []
     rejections: list[Row] = []
     archives, listing, labels, annotated = [], [], Counter[str](), 0
     left_aside, first = Counter[str](), dict[str, str]()
@@ -73,7 +83,7 @@ def plan(config: Config) -> Plan[Work]:
         archives.append(archive)
         annotations = load_annotations(given.annotations)
         kept = []
-        files, unread = archive_files(archive, given)
+        files, unread = files_of(archive, given)
         left_aside += unread
         for path in files:
             relative = path.relative_to(given.root).as_posix()
@@ -84,14 +94,21 @@ def plan(config: Config) -> Plan[Work]:
             take = described(take_of(path, given.root, archive), sentences)
             curation.found(take, path)
             try:
-                _once(path, relative, given, archive, first)
+                once(path, relative, given, archive, first)
                 curated = curation.decide(take, partial(_label, take, archive, rules))
             except Rejection as rejection:
                 rejections.append(rejection_row(relative, rejection, NAME))
                 continue
             labels[curated.label.name] += 1
             kept.append((relative, stat.st_size, curated, take.description))
-        tasks += _tasks(archive, given, kept, settings.task_mb)
+            read.append(
+                {
+                    "archive": archive.name, "root": str(given.root.resolve()), "path": relative,
+                    "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns,
+                    "asked_label": curated.label.name, "asked_rule": curated.label.rule,
+                }
+            )  # fmt: skip
+        tasks += deal(archive, given, kept, settings.task_mb)
     curation.check()
     if not tasks:
         raise UserError(f"`synthesize.inputs` must hold a file that gets a label, but {_why(rejections)}.")
@@ -128,32 +145,45 @@ def plan(config: Config) -> Plan[Work]:
             "decisions without effect": curation.table(),
         },
         work=Work(
-            tuple(tasks), tuple(rejections), tuple(archives), placements, preset,
+            tuple(tasks), tuple(read), tuple(rejections), tuple(archives), placements, preset,
             tuple(c for c in rules.categories if not labels[c]) if rules else (), curation,
         ),
     )  # fmt: skip
 
 
-def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
-    """Run the tasks inside Ray Data; write the clips' shards, the rejections table and its counts."""
+def build(config: Config, plan: Plan[Work], staging: Location, previous: Published | None = None) -> Outcome:
+    """Run the tasks inside Ray Data; write the clips' shards, the rejections, what became of each file.
+
+    Args:
+        previous: clips of the same settings; only files that are new or changed since are read.
+    """
     assert plan.work is not None
     work, settings = plan.work, config.synthesis
+    old = read_sources(previous)
+    files = {(file["root"], file["path"]): file for file in work.files}
+    known = {source for source, file in files.items() if is_known(file, old)}
+    tasks = [new for task in work.tasks if (new := without_files(task, known)) is not None]
     common = {
-        "staging": str(staging.resolve()), "rate_hz": settings.rate_hz,
+        "staging": absolute(staging), "rate_hz": settings.rate_hz,
         "placements": json.dumps([p.model_dump(mode="json") for p in work.placements]),
         "preset": work.preset.model_dump_json(exclude_unset=True),
         "placement_error_m": settings.placement_error_m, "seed": settings.seed,
     }  # fmt: skip
-    items = [{"shard": task.shard, "task": json.dumps(asdict(task)), **common} for task in work.tasks]
-    rows = _without_duplicates(run_shards(run_task, items, staging, config.ray), staging)
+    items = [{"shard": task.shard, "task": json.dumps(asdict(task)), **common} for task in tasks]
+    read, written = run_shards(run_task, items, staging, config.ray)
+    before = [_as_before(old[source]) for source in sorted(known)] + read
+    rows = without_duplicates(before, NAME)
+    held = Counter(row["shard"] for row in old.values() if row["shard"])
+    shards = settle_shards(before, rows, shards_of(previous), written, held, staging)
     rejections = [*work.rejections, *(row["rejection"] for row in rows if row["rejection"])]
     clips = [row["clip"] for row in rows if row["clip"]]
-    write_rejections(staging, rejections)
     files_in = plan.counts["files_in"]
     if files_in != len(clips) + len(rejections):
         raise RuntimeError(f"{files_in} files in, but {len(clips)} clips and {len(rejections)} rejections out")
     if not clips:
         raise UserError(f"`synthesize.inputs` must hold a usable file, but of {files_in}, {_why(rejections)}.")
+    sources = [source_row(files[row["root"], row["file"]], row["clip"], row["rejection"]) for row in rows]
+    tables = [write_rejections(staging, rejections), write_sources(staging, sources)]
     clear_marks(staging)
     return Outcome(
         counts={
@@ -177,12 +207,24 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
             "rate_hz": settings.rate_hz,
             "seconds": round(sum(clip["n_frames"] for clip in clips) / settings.rate_hz, 1),
             "left_out": dict(sorted(Counter(row["reason"] for row in rejections).items())),
-            "worker_pids": sorted({clip["worker_pid"] for clip in clips}),
+            "worker_pids": sorted({row["clip"]["worker_pid"] for row in read if row["clip"]}),
+            "updated": None if previous is None else {
+                "files_read": len(read), "files_as_before": len(known), "files_gone": len(old.keys() - files.keys()),
+            },
         },
+        files=[*shards, *tables],
     )  # fmt: skip
 
 
-STAGE = Stage(NAME, plan, build)
+STAGE = Stage(NAME, plan, build, workers_write=True, build_on=build)
+
+
+def _as_before(row: Row) -> Row:
+    """What became of a file that is as it was."""
+    clip = {name: row[name] for name in CLIP} if row["clip_id"] else None
+    left_out = Rejection(row["path"], Reason(row["reason"]), row["detail"]) if row["reason"] else None
+    rejection = rejection_row(row["path"], left_out, NAME) if left_out else None
+    return {"file": row["path"], "root": row["root"], "clip": clip, "rejection": rejection}
 
 
 def _why(rejections: Sequence[Row]) -> str:
@@ -194,92 +236,9 @@ def _why(rejections: Sequence[Row]) -> str:
     )
 
 
-def archive_files(archive: ArchiveConfig, given: ArchiveInput) -> tuple[list[Path], Counter[str]]:
-    """The archive's files, sorted, and how many lie beside them unread. A link that leads out of the root is refused.
-
-    Folders whose name begins with a dot are not looked into: unpacking works in them.
-    """
-    if not given.root.is_dir():
-        raise UserError(f"`root` of `{given.archive}` must be a folder, but `{given.root}` does not exist.")
-    visible = (p for p in given.root.glob(archive.files) if not _hidden(p.relative_to(given.root)))
-    paths = sorted(p for p in visible if p.is_file())
-    found = [p for p in paths if not any(p.match(pattern) for pattern in archive.skip)]
-    packed = [p for p in archives_in(given.root) if not (given.root / str(archive_name(p))).is_dir()]
-    if not found:
-        mend = f" Unpack them: python -m vimu.archives.unpack {given.root} --into {given.root}" if packed else ""
-        but = f"{len(packed)} packed archives only." if packed else "none."
-        raise UserError(
-            f"`root` of `{given.archive}` must hold `{archive.files}`, but `{given.root}` holds {but}{mend}"
-        )
-    root = given.root.resolve()
-    for path in found:
-        if not path.resolve().is_relative_to(root):
-            raise UserError(f"`{path}` must lie in `{given.root}`, but is a link to `{path.resolve()}`.")
-    aside = Counter({"no_motion_by_name": len(paths) - len(found), "archives_not_unpacked": len(packed)})
-    return found, +aside
-
-
-def _hidden(below: Path) -> bool:
-    return any(part.startswith(".") for part in below.parts)
-
-
-def _once(path: Path, relative: str, given: ArchiveInput, archive: ArchiveConfig, first: dict[str, str]) -> None:
-    """Raise a Rejection (`duplicate`) for a take that an earlier file of the same archive holds, in whatever release.
-
-    Args:
-        first: take -> the first file that holds it; goes on from input to input.
-    """
-    name = take_name_of(path, given.root, archive) if archive.take_endings else None
-    if name is not None and first.setdefault(f"{archive.name} {name}", str(path)) != str(path):
-        raise Rejection(relative, Reason.DUPLICATE, f"is the take of {first[f'{archive.name} {name}']}")
-
-
 def _label(take: Take, archive: ArchiveConfig, rules: LabelRules | None) -> Label:
     if rules is not None:
         return label_take(take, rules)
     if archive.content is None:
         raise UserError(f"`target: content` needs a `content` pattern in the YAML of `{archive.name}`.")
     return content_label(take, archive.content)
-
-
-def _tasks(
-    archive: ArchiveConfig, given: ArchiveInput, kept: Sequence[tuple[str, int, Curated, str]], task_mb: float
-) -> Iterator[Task]:
-    """Deal files into tasks by bytes, at least four a task, in the order of their paths."""
-    batch: list[tuple[str, int, Curated, str]] = []
-    for i, item in enumerate(kept):
-        batch.append(item)
-        full = sum(size for _, size, *_ in batch) >= task_mb * 2**20 and len(batch) >= MIN_FILES_A_TASK
-        if full or i == len(kept) - 1:
-            files = tuple(name for name, *_ in batch)
-            key = hashlib.sha256("\n".join([archive.name, str(given.root.resolve()), *files]).encode()).hexdigest()[:16]
-            yield Task(
-                shard=f"{archive.name}-{key}",
-                archive=archive.model_dump_json(),
-                root=str(given.root.resolve()),
-                body=None if given.body is None else str(given.body.resolve()),
-                files=files,
-                labels=tuple((c.label.name, c.label.rule, words) for _, _, c, words in batch),
-                decided={name: (c.rate_hz, c.notes) for name, _, c, _ in batch if c.notes},
-            )
-            batch = []
-
-
-def _without_duplicates(rows: Sequence[Row], staging: Path) -> list[Row]:
-    """Keep the first of clips that hold the same; the others become rejections and leave their shards."""
-    first: dict[str, Row] = {}
-    drop: dict[str, set[str]] = {}
-    out = []
-    for row in rows:
-        clip = row["clip"]
-        if clip is None or first.setdefault(clip["clip_id"], clip) is clip:
-            out.append(row)
-            continue
-        drop.setdefault(clip["shard"], set()).add(clip["sequence"])
-        same = Rejection(clip["sequence"], Reason.DUPLICATE, f"holds the same as {first[clip['clip_id']]['sequence']}")
-        out.append({"clip": None, "rejection": rejection_row(clip["sequence"], same, NAME)})
-    for shard, sequences in drop.items():
-        table = pq.read_table(staging / "clips" / f"{shard}.parquet")
-        keep = [sequence not in sequences for sequence in table.column("sequence").to_pylist()]
-        write_clips(staging, shard, table.filter(pa.array(keep)))
-    return out

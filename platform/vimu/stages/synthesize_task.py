@@ -1,7 +1,9 @@
 """What a Ray worker does for `synthesize`: read some takes, make their virtual IMUs, write the shard."""
 
+import hashlib
 import json
 import os
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -11,16 +13,20 @@ import pyarrow as pa
 
 from vimu.archives.config import ArchiveConfig
 from vimu.body.placement import Placement
-from vimu.clips.curation import as_decided
+from vimu.clips.curation import Curated, as_decided
 from vimu.clips.labels import Label
 from vimu.clips.schema import CLIP_SCHEMA, clip_row
 from vimu.clips.synthesis import Synthesizer
 from vimu.contracts import Reason, Rejection
 from vimu.imu.presets import Preset
 from vimu.runtime.config import validate
-from vimu.stages.shards import Row, mark_done, rejection_row, write_shard
+from vimu.runtime.storage import location
+from vimu.stages.config import ArchiveInput
+from vimu.stages.shards import Row, mark_done, rejection_row
+from vimu.stages.sources import write_clips
 
 NAME = "synthesize"
+MIN_FILES_A_TASK = 4
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Task:
 def run_task(item: Row) -> Row:
     """One task, in a Ray worker: read, synthesize, write the shard."""
     task = Task(**json.loads(item["task"]))
-    staging = Path(item["staging"])
+    staging = location(item["staging"])
     synthesizer = _synthesizer(task.archive, item["placements"], task.body, item["preset"])
     rows: list[Row] = []
     clips = []
@@ -56,24 +62,23 @@ def run_task(item: Row) -> Row:
             if recording.n_frames == 0:
                 raise Rejection(str(path), Reason.TOO_SHORT, "no frame is left after the difference")
         except Rejection as rejection:
-            rows.append({"clip": None, "rejection": rejection_row(name, rejection, NAME)})
+            rows.append({"file": name, "clip": None, "rejection": rejection_row(name, rejection, NAME)})
             continue
         clip = clip_row(
             replace(motion, take=replace(motion.take, description=description)),
             Label(label, rule),
             recording,
             body=synthesizer.body_name(motion),
-            worker_pid=os.getpid(),
         )
         clips.append(clip)
-        rows.append({"clip": {"shard": task.shard} | {key: clip[key] for key in KEPT}, "rejection": None})
-    if clips:
-        write_clips(staging, task.shard, pa.Table.from_pylist(clips, CLIP_SCHEMA))
-    mark_done(staging, task.shard, rows)
+        kept = {"shard": task.shard, "worker_pid": os.getpid()} | {key: clip[key] for key in KEPT}
+        rows.append({"file": name, "clip": kept, "rejection": None})
+    file = write_clips(staging, task.shard, pa.Table.from_pylist(clips, CLIP_SCHEMA)) if clips else None
+    mark_done(staging, task.shard, [row | {"root": task.root} for row in rows], file)
     return {"shard": task.shard, "clips": len(clips)}
 
 
-KEPT = ("clip_id", "archive", "subject", "sequence", "label", "rule", "n_frames", "worker_pid", "sha256")
+KEPT = ("clip_id", "archive", "subject", "sequence", "label", "rule", "n_frames", "sha256")
 """What of a clip's row the driver holds."""
 
 
@@ -89,6 +94,42 @@ def _synthesizer(archive: str, placements: str, body: str | None, preset: str) -
     return Synthesizer(config, sensors, body, Preset.model_validate_json(preset))
 
 
-def write_clips(staging: Path, shard: str, table: pa.Table) -> None:
-    """Write a shard of the clips table, whole or not at all."""
-    write_shard(staging / "clips" / f"{shard}.parquet", table, dictionary=["archive", "label", "rule"])
+def deal(
+    archive: ArchiveConfig, given: ArchiveInput, kept: Sequence[tuple[str, int, Curated, str]], task_mb: float
+) -> Iterator[Task]:
+    """Deal files into tasks by bytes, at least four a task, in the order of their paths."""
+    batch: list[tuple[str, int, Curated, str]] = []
+    n_bytes = 0
+    for i, item in enumerate(kept):
+        batch.append(item)
+        n_bytes += item[1]
+        if (n_bytes >= task_mb * 2**20 and len(batch) >= MIN_FILES_A_TASK) or i == len(kept) - 1:
+            files = tuple(name for name, *_ in batch)
+            root = str(given.root.resolve())
+            yield Task(
+                shard=_shard(archive.name, root, files),
+                archive=archive.model_dump_json(),
+                root=root,
+                body=None if given.body is None else str(given.body.resolve()),
+                files=files,
+                labels=tuple((c.label.name, c.label.rule, words) for _, _, c, words in batch),
+                decided={name: (c.rate_hz, c.notes) for name, _, c, _ in batch if c.notes},
+            )
+            batch, n_bytes = [], 0
+
+
+def without_files(task: Task, known: Set[tuple[str, str]]) -> Task | None:
+    """The task without the files that need not be read again, (root, path); None where none is left."""
+    new = [i for i, name in enumerate(task.files) if (task.root, name) not in known]
+    if len(new) in (0, len(task.files)):
+        return task if new else None
+    files = tuple(task.files[i] for i in new)
+    name = ArchiveConfig.model_validate_json(task.archive).name
+    labels = tuple(task.labels[i] for i in new)
+    return replace(task, shard=_shard(name, task.root, files), files=files, labels=labels)
+
+
+def _shard(archive: str, root: str, files: Sequence[str]) -> str:
+    """Named by what it holds: the same files are the same shard, run after run."""
+    key = "\n".join([archive, root, *files])
+    return f"{archive}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"

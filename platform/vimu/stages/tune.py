@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from vimu.runtime.errors import UserError
-from vimu.runtime.publish import Outcome, Published, content_hash, write_atomically
+from vimu.runtime.manifest import Outcome, content_hash
+from vimu.runtime.published import Published
 from vimu.runtime.session import ray_session
+from vimu.runtime.storage import write_whole
 from vimu.stages.config import Config, TuneSettings
 from vimu.stages.stage import Plan, Stage, input_identity, upstream
 from vimu.training.settings import FinetuneSettings, PretrainSettings
@@ -107,7 +109,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
         raise RuntimeError(f"every trial failed; the first: {trials[0]['error']}")
     best = max(finished, key=lambda trial: trial[METRIC])
     shutil.rmtree(storage)
-    write_atomically(staging / "trials.json", json.dumps(trials, indent=1))
+    write_whole(staging / "trials.json", json.dumps(trials, indent=1))
     params = best["params"]
     return Outcome(
         counts={"trials": len(trials), "failed": len(trials) - len(finished)},

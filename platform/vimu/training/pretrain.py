@@ -4,6 +4,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from vimu.metrics import macro_f1_of
 from vimu.runtime.console import echo_lines
 from vimu.runtime.safe_load import load_torch
+from vimu.runtime.storage import StoredFile
 from vimu.training.augment import layout_of
 from vimu.training.checkpoint import save_model, weights_sha256
 from vimu.training.fit import card_for, optimizer_of, shard_of, trainable
@@ -29,7 +31,7 @@ STATE_FILE, MODEL_FILE, LOG_FILE = "state.pt", "model.pt", "log.json"
 
 
 def pretrain_on_ray(
-    files: Sequence[Path],
+    files: Sequence[StoredFile],
     *,
     datasets: Sequence[str],
     classes: Sequence[str],
@@ -47,7 +49,7 @@ def pretrain_on_ray(
     trainer = TorchTrainer(
         train_worker,
         train_loop_config={
-            "files": [str(f.resolve()) for f in files],
+            "files": [asdict(f) for f in files],
             "datasets": list(datasets),
             "classes": list(classes),
             "settings": settings.model_dump(mode="json"),
@@ -76,7 +78,7 @@ def train_worker(config: dict[str, Any]) -> None:
     classes = tuple(config["classes"])
     context = ray.train.get_context()
     rank, world = context.get_world_rank(), context.get_world_size()
-    windows = read_windows([Path(f) for f in config["files"]]).where(dataset=config["datasets"])
+    windows = read_windows([StoredFile(**f) for f in config["files"]]).where(dataset=config["datasets"])
     train, val = windows.where(split="train"), windows.where(split="val")
     shard = shard_of(train, classes, rank=rank, world=world, seed=settings.seed)
     held = hashlib.sha256(shard.x.numpy().data).hexdigest()

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from jaxtyping import Float, Int
 
 from vimu.runtime.errors import UserError, listed
-from vimu.runtime.publish import open_published
+from vimu.runtime.published import SUCCESS, open_published
+from vimu.runtime.storage import StoredFile, location
 from vimu.windows.features import FEATURE_SETS, channel_names
 from vimu.windows.settings import WindowSettings
 
@@ -115,9 +115,9 @@ class WindowSet:
         return TensorDataset(torch.from_numpy(self.x), torch.from_numpy(self.targets(classes or self.classes)))
 
 
-def read_windows(files: Sequence[Path]) -> WindowSet:
+def read_windows(files: Sequence[StoredFile]) -> WindowSet:
     """Windows of Parquet files of `window_schema`, ordered by id whatever order they were written in."""
-    table = pa.concat_tables([pq.read_table(path) for path in files])
+    table = pa.concat_tables([file.table() for file in files])
     table = table.sort_by("window_id")
     meta = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     x = table.column("x").combine_chunks()
@@ -153,8 +153,8 @@ def load_windows(run: Path | str) -> WindowSet:
     Raises:
         UserError: nothing is published there, or it is damaged.
     """
-    folder = Path(run)
-    if (folder / "prepare").is_dir():
+    folder = location(run)
+    if (folder / "prepare" / SUCCESS).is_file():
         folder = folder / "prepare"
     published = open_published(folder, made_by="python jobs/prepare.py --config ...")
     return read_windows(published.files("windows/"))

@@ -1,0 +1,154 @@
+"""Where results live: a folder, or an object store by URI (`s3://bucket/runs`) through fsspec.
+
+Two things differ between them, and only this module and `publish` know: a folder has a rename, an object store a
+conditional write; and a file of a folder must be written under another name first, while an object appears whole.
+"""
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BeforeValidator, PlainSerializer
+from upath import UPath
+
+from vimu.runtime.errors import UserError
+
+Location = Path | UPath
+"""`Path` for a folder, `UPath` for an object store."""
+
+
+def location(text: str | Path | UPath) -> Location:
+    """A folder, or a place in an object store, by path or URI.
+
+    Raises:
+        UserError: a URI whose file system is not installed.
+    """
+    if isinstance(text, Path | UPath):
+        return text
+    if "://" not in text:
+        return Path(text)
+    try:
+        place = UPath(text, use_listings_cache=False)
+        _ = place.fs
+    except (ImportError, ValueError) as error:
+        raise UserError(f"`{text}` must be a folder, or a URI that fsspec opens, but: {error}.") from error
+    return place
+
+
+LocationSetting = Annotated[Location, BeforeValidator(location), PlainSerializer(str, return_type=str)]
+"""A setting that names a folder or a URI."""
+
+
+def absolute(place: Location) -> str:
+    """A place as workers find it, whose working folder is another."""
+    return str(place.resolve()) if isinstance(place, Path) else str(place)
+
+
+def write_whole(path: Location, content: bytes | memoryview | str) -> None:
+    """Write a file that is seen under its name only when it is whole."""
+    data = content.encode() if isinstance(content, str) else content
+    if not isinstance(path, Path):
+        path.fs.pipe_file(path.path, bytes(data))  # an object appears whole
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with partial.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.rename(path)
+
+
+def create(path: UPath, content: bytes, **condition: Any) -> bool:
+    """Write an object unless it exists: of several that try, one succeeds. False where another one did.
+
+    Args:
+        condition: of the store's own, in place of "does not exist": e.g. `IfMatch` of S3.
+    """
+    try:
+        path.fs.pipe_file(path.path, content, **(condition or {"mode": "create"}))
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if "pre-conditions you specified did not hold" in str(error):  # how S3 says that `IfMatch` does not
+            return False
+        raise
+    return True
+
+
+def files_below(place: Location) -> list[Location]:
+    """All files below a place, sorted; none where there is no such place."""
+    if isinstance(place, Path):
+        return sorted(p for p in place.rglob("*") if p.is_file())
+    found = place.fs.find(place.path, withdirs=False)  # a glob would read brackets in names
+    return [place / PurePosixPath(path).relative_to(place.path).as_posix() for path in sorted(found)]
+
+
+def remove(place: Location) -> None:
+    """Remove one file."""
+    if isinstance(place, Path):
+        place.unlink()
+    else:
+        place.fs.rm_file(place.path)  # `unlink` would read brackets in names as a pattern
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One file of a published folder, and what its bytes must be. Travels to workers as it is."""
+
+    where: str
+    """Path or URI."""
+    n_bytes: int
+    sha256: str
+
+    def read(self) -> bytes:
+        """Its bytes, checked. Raises UserError: missing or damaged."""
+        try:
+            data = location(self.where).read_bytes()
+        except FileNotFoundError:
+            data = b""
+        if len(data) != self.n_bytes or hashlib.sha256(data).hexdigest() != self.sha256:
+            raise UserError(f"`{self.where}` is missing or damaged. Delete its stage's folder and run that job again.")
+        return data
+
+    def table(self) -> pa.Table:
+        """The Parquet table it holds, checked. Raises UserError: missing or damaged."""
+        return pq.read_table(pa.BufferReader(self.read()))
+
+    def columns(self, names: list[str] | None = None) -> pa.Table:
+        """Columns (None: all) of the Parquet table it holds, **not checked**: for a plan, whose work reads `table`."""
+        with location(self.where).open("rb") as stream:
+            return pq.read_table(stream, columns=names)
+
+    def schema(self) -> pa.Schema:
+        """The schema of the Parquet table it holds, not checked."""
+        with location(self.where).open("rb") as stream:
+            return pq.read_schema(stream)
+
+    def local(self) -> Path:
+        """A file on this machine with its bytes, checked: itself, or a copy in the temporary folder."""
+        place = location(self.where)
+        data = self.read()
+        if isinstance(place, Path):
+            return place
+        copy = Path(tempfile.gettempdir()) / f"vimu-{os.getuid()}" / self.sha256[:16] / place.name
+        if not copy.is_file() or hashlib.sha256(copy.read_bytes()).hexdigest() != self.sha256:
+            write_whole(copy, data)
+        return copy
+
+
+def stored(path: Location, content: bytes | memoryview) -> StoredFile:
+    """Write a file whole, and say what it holds."""
+    write_whole(path, content)
+    return StoredFile(str(path), len(content), hashlib.sha256(content).hexdigest())
+
+
+def file_sha256(path: Location) -> str:
+    """sha256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]

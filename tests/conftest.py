@@ -5,7 +5,11 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("vimu", deadline=None)  # machines are shared: slow is no failure
+hypothesis.settings.load_profile("vimu")
 
 REPO = Path(__file__).resolve().parents[1]
 

@@ -1,7 +1,5 @@
 """The filters as a step of the prepare stage: which clips a plan drops, and what it publishes of them."""
 
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +11,9 @@ from vimu.clips.schema import CLIP_SCHEMA, clip_row
 from vimu.clips.statistics import STATISTICS
 from vimu.contracts import ImuRecording, Reason, SkeletonMotion, Take
 from vimu.runtime.errors import UserError
+from vimu.runtime.storage import StoredFile
 from vimu.stages.prepare_filters import Filtered, filter_clips
+from vimu.stages.shards import write_shard
 
 SENSORS = ("left_wrist", "head")
 HZ = {"walking": 1.0, "running": 3.0}
@@ -48,16 +48,15 @@ def clip(motion: str, number: int) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def shards(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], list[dict[str, object]]]:
+def shards(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[StoredFile], list[dict[str, object]]]:
     folder = tmp_path_factory.mktemp("clips")
     rows = [clip(motion, number) for motion in HZ for number in range(N)]
     files = [folder / "a.parquet", folder / "b.parquet"]
-    for file, part in zip(files, (rows[:25], rows[25:]), strict=True):
-        pq.write_table(pa.Table.from_pylist(part, CLIP_SCHEMA), file)
-    return files, rows
+    tables = (pa.Table.from_pylist(part, CLIP_SCHEMA) for part in (rows[:25], rows[25:]))
+    return [write_shard(file, table, dictionary=[]) for file, table in zip(files, tables, strict=True)], rows
 
 
-def filtered(shards: tuple[list[Path], list[dict[str, object]]], **given: object) -> Filtered:
+def filtered(shards: tuple[list[StoredFile], list[dict[str, object]]], **given: object) -> Filtered:
     files, rows = shards
     splits = [split_of(str(row["sequence"])) for row in rows]
     return filter_clips(files, rows, splits, FilterSettings.model_validate(given))
@@ -119,7 +118,7 @@ def test_sensors_can_be_chosen_and_must_be_there(shards):
 
 def test_clips_of_an_older_version_are_refused_with_the_command_that_mends_it(shards, tmp_path):
     files, rows = shards
-    old = pq.read_table(files[0]).replace_schema_metadata({}).drop_columns(["statistics"])
-    pq.write_table(old, tmp_path / "old.parquet")
+    old = files[0].table().replace_schema_metadata({}).drop_columns(["statistics"])
+    file = write_shard(tmp_path / "old.parquet", old, dictionary=[])
     with pytest.raises(UserError, match=r"run jobs/synthesize.py under another `name`"):
-        filter_clips([tmp_path / "old.parquet"], rows[:25], ["train"] * 25, FilterSettings())
+        filter_clips([file], rows[:25], ["train"] * 25, FilterSettings())

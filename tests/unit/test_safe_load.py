@@ -546,3 +546,65 @@ def test_no_other_module_loads_such_files(repo):
     found = {str(path): unsafe_loads(path.read_text()) for path in files if path != allowed}
     assert {path: uses for path, uses in found.items() if uses} == {}
     assert unsafe_loads(allowed.read_text()) == ["pickle._Unpickler", "torch.load"]
+
+
+# ---- npz members, read in one piece
+
+
+@pytest.mark.parametrize("deflated", [False, True])
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros(()), np.zeros(0), np.zeros((0, 3)), np.arange(5), np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        np.arange(24, dtype=">f4").reshape(2, 3, 4), np.array("male"), np.array(b"male"), np.ones((2, 1), bool),
+    ],
+)  # fmt: skip
+def test_members_come_back_as_numpy_loads_them(tmp_path, array, deflated):
+    path = tmp_path / "a.npz"
+    (np.savez_compressed if deflated else np.savez)(path, a=array)
+    got = load_npz(path, ["a"])["a"]
+    np.testing.assert_array_equal(got, array)
+    assert (got.dtype, got.shape) == (array.dtype, array.shape)
+    assert got.flags.aligned
+    assert not got.flags.writeable
+
+
+@pytest.mark.parametrize("shape", [b"(5)", b"(05,)", b"(5,,)", b"(5 5)", b"(,)", b"(-1,)", b"[5]", b"(6,)"])
+def test_a_forged_shape_is_refused(tmp_path, shape):
+    np.savez(tmp_path / "a.npz", a=np.arange(5.0))
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:
+        member = archive.read("a.npy")
+    padding = len(shape) - len(b"(5,)")
+    old = b"(5,), }" + b" " * padding
+    assert old in member
+    with zipfile.ZipFile(tmp_path / "b.npz", "w") as archive:
+        archive.writestr("a.npy", member.replace(old, shape + b", }") if padding >= 0 else member.replace(
+            b"(5,), }", shape + b", } "
+        ))  # fmt: skip
+    rejected(lambda: load_npz(tmp_path / "b.npz", ["a"]), Reason.UNREADABLE, Reason.OVERSIZED)
+
+
+@pytest.mark.parametrize(("at", "value"), [(0, 0x51), (6, 1), (8, 8), (30, ord("b")), (14, 0xFF)])
+def test_a_local_header_that_contradicts_the_directory_is_refused(tmp_path, at, value):
+    """Signature, encryption, method, name; the checksum that counts is the directory's."""
+    np.savez(tmp_path / "a.npz", a=np.arange(5.0))
+    raw = bytearray((tmp_path / "a.npz").read_bytes())
+    raw[at] = value
+    (tmp_path / "a.npz").write_bytes(raw)
+    if at == 14:
+        np.testing.assert_array_equal(load_npz(tmp_path / "a.npz", ["a"])["a"], np.arange(5.0))
+    else:
+        rejected(lambda: load_npz(tmp_path / "a.npz", ["a"]), Reason.UNREADABLE)
+
+
+def test_a_deflated_member_that_expands_beyond_what_it_says_stops_there(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.npy", bytes(50 * 2**20))
+    raw = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "a.npz").write_bytes(raw.replace(struct.pack("<I", 50 * 2**20), struct.pack("<I", 1000)))
+    tracemalloc.start()
+    try:
+        rejected(lambda: load_npz(tmp_path / "a.npz", ["a"]), Reason.UNREADABLE)
+        assert tracemalloc.get_traced_memory()[1] < 2 * 2**20
+    finally:
+        tracemalloc.stop()

@@ -22,10 +22,10 @@ def smplx_vertices(body, motion, vertices):
     model = smplx.SMPL(str(body), dtype=torch.float64)
     names = POSE_JOINTS[motion.poses.shape[1]]
     joints = [names.index(n if n in names else n.replace("hand", "index1")) for n in SMPL_JOINTS]
-    poses = torch.from_numpy(motion.poses[:, joints].reshape(len(motion.poses), 72))
+    poses = torch.tensor(motion.poses[:, joints].reshape(len(motion.poses), 72))
     out = model(
-        betas=torch.from_numpy(motion.betas[:10])[None].expand(len(poses), -1), global_orient=poses[:, :3],
-        body_pose=poses[:, 3:], transl=torch.from_numpy(motion.trans),
+        betas=torch.tensor(motion.betas[:10])[None].expand(len(poses), -1), global_orient=poses[:, :3],
+        body_pose=poses[:, 3:], transl=torch.tensor(motion.trans),
     )  # fmt: skip
     return out.vertices.detach().numpy()[:, vertices] @ motion.to_canonical.T
 

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from vimu.archives.config import ArchiveConfig
 from vimu.archives.rates import corrected_rate
@@ -48,16 +49,16 @@ def read_amass(path: Path, config: ArchiveConfig, root: Path | None = None) -> S
     for name, array in (("poses", poses), ("trans", trans), ("betas", betas)):
         if array.dtype.kind != "f":
             raise Rejection(str(path), Reason.BAD_SHAPE, f"`{name}` must be floating, but is {array.dtype}")
-        if not np.isfinite(array).all():
+        if not _all_finite(array):
             raise Rejection(str(path), Reason.NON_FINITE, f"`{name}` holds NaN or infinity")
     if len(poses) < 3:
         raise Rejection(str(path), Reason.TOO_SHORT, f"{len(poses)} frames; acceleration needs three")
     file_rate_hz = _rate_hz(path, data)
     rate_hz, note = corrected_rate(file_rate_hz, take_name_of(path, root, config), config.rate_corrections)
     return SmplMotion(
-        poses=poses.reshape(len(poses), -1, 3).astype(np.float64),
-        trans=trans.astype(np.float64),
-        betas=betas.astype(np.float64),
+        poses=np.asarray(poses.reshape(len(poses), -1, 3), np.float64),
+        trans=np.asarray(trans, np.float64),
+        betas=np.asarray(betas, np.float64),
         gender=_gender(data.get("gender")),
         rate_hz=rate_hz,
         take=take_of(path, root, config),
@@ -65,6 +66,12 @@ def read_amass(path: Path, config: ArchiveConfig, root: Path | None = None) -> S
         file_rate_hz=file_rate_hz,
         notes=() if note is None else (note,),
     )
+
+
+def _all_finite(array: Float[np.ndarray, "..."]) -> bool:
+    """One pass where all is well: a finite sum has finite terms only. A sum may overflow though its terms do not."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
 
 
 def _rate_hz(path: Path, data: dict[str, np.ndarray]) -> float:

@@ -1,19 +1,20 @@
 """BVH text -> `SkeletonMotion`.
 
-`bvh_tree` reads the joints, one vectorised call the numbers. Channels may be any of the six in any order, and the
+`bvh_tree` reads the joints, `bvh_rows` the numbers. Channels may be any of the six in any order, and the
 order may differ from joint to joint; a position channel replaces its part of the joint's OFFSET, it is not added to it.
 The format says neither its unit nor its vertical axis: both come from the archive's YAML.
 
 Source: "Motion Capture File Formats Explained", M. Meredith and S. Maddock, University of Sheffield, 2001.
 """
 
-import io
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
+from vimu.archives.bvh_rows import local_transforms, read_numbers
 from vimu.archives.bvh_tree import MAX_NUMBER, Joint, count, read_tree
 from vimu.archives.config import ArchiveConfig, Axis, unit_vector
 from vimu.archives.take import take_of
@@ -77,7 +78,7 @@ def read_bvh(path: Path, config: ArchiveConfig, root: Path | None = None) -> Ske
     rate_hz = _rate_hz(name, found[2])
     n_frames = count(name, found[1], "Frames")
     values = _read_rows(name, data[found.end() :], n_frames, joints)
-    translations, rotations = _local_transforms(values, joints)
+    translations, rotations = local_transforms(values, joints)
     assert config.unit_m is not None and config.up is not None  # ArchiveConfig demands them of a bvh archive
     translations *= config.unit_m
     upright = to_y_up(config.up)
@@ -93,7 +94,7 @@ def read_bvh(path: Path, config: ArchiveConfig, root: Path | None = None) -> Ske
     )
 
 
-def _read_rows(path: str, text: bytes, n_frames: int, joints: list[Joint]) -> Float[np.ndarray, "frames channels"]:
+def _read_rows(path: str, text: bytes, n_frames: int, joints: Sequence[Joint]) -> Float[np.ndarray, "frames channels"]:
     n_channels = sum(len(j.channels) for j in joints)
     if n_channels == 0:
         raise Rejection(path, Reason.BAD_SHAPE, "no joint has a channel")
@@ -108,7 +109,7 @@ def _read_rows(path: str, text: bytes, n_frames: int, joints: list[Joint]) -> Fl
     if text.isspace():
         raise Rejection(path, Reason.UNREADABLE, f"claims {n_frames:,} frames but holds none")
     try:
-        values = np.loadtxt(io.BytesIO(text), comments=None, ndmin=2)
+        values = read_numbers(text, n_frames, n_channels)
     except ValueError as error:
         raise Rejection(path, Reason.UNREADABLE, f"the rows are not equally many numbers ({error})") from error
     if values.shape[1] != n_channels or len(values) > n_frames:
@@ -122,45 +123,6 @@ def _read_rows(path: str, text: bytes, n_frames: int, joints: list[Joint]) -> Fl
         detail = f"channel {channel} of frame {frame} is {values[frame, channel]}, neither a length nor an angle"
         raise Rejection(path, Reason.NON_FINITE, detail)
     return values
-
-
-def _local_transforms(
-    values: Float[np.ndarray, "frames channels"], joints: list[Joint]
-) -> tuple[Float[np.ndarray, "frames joints 3"], Float[np.ndarray, "frames joints 3 3"]]:
-    """Translations in the file's unit, and rotations, of every joint in its parent's frame."""
-    translations = np.repeat(np.array([j.offset for j in joints])[None], len(values), axis=0)
-    rotations = np.empty((len(values), len(joints), 3, 3))
-    alike: dict[tuple[int, ...], list[tuple[int, list[int]]]] = {}
-    first = 0
-    for index, joint in enumerate(joints):
-        columns = range(first, first + len(joint.channels))
-        first = columns.stop
-        for channel, column in zip(joint.channels, columns, strict=True):
-            if channel < 3:
-                translations[:, index, channel] = values[:, column]
-        turns = [(ch - 3, column) for ch, column in zip(joint.channels, columns, strict=True) if ch >= 3]
-        alike.setdefault(tuple(axis for axis, _ in turns), []).append((index, [column for _, column in turns]))
-    for order, members in alike.items():
-        angles = np.radians(values[:, [column for _, columns in members for column in columns]])
-        angles = np.moveaxis(angles.reshape(len(values), len(members), len(order)), -1, 0)
-        rotations[:, [index for index, _ in members]] = _product_of_turns(order, angles)
-    return translations, rotations
-
-
-def _product_of_turns(
-    order: tuple[int, ...], angles: Float[np.ndarray, "turns frames joints"]
-) -> Float[np.ndarray, "frames joints 3 3"]:
-    """`R_first @ R_second @ ...` in the file's order, each a turn (rad) about the axis of that index."""
-    product = np.empty((3, 3, *angles.shape[1:]))
-    product[:] = np.eye(3)[..., None, None]
-    for axis, angle in zip(order, angles, strict=True):
-        cos, sin, i, j = np.cos(angle), np.sin(angle), (axis + 1) % 3, (axis + 2) % 3
-        # a turn about one axis mixes the other two columns only
-        product[:, i], product[:, j] = (
-            product[:, i] * cos + product[:, j] * sin,
-            product[:, j] * cos - product[:, i] * sin,
-        )
-    return np.moveaxis(product, (0, 1), (-2, -1))
 
 
 def to_y_up(up: Axis) -> Float[np.ndarray, "3 3"]:

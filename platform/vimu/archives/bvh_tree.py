@@ -1,6 +1,7 @@
 """The joint tree of a BVH file: its header, read word by word without recursion."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from vimu.contracts import Reason, Rejection
 
@@ -19,7 +20,7 @@ class Joint:
     """Indices into CHANNELS, in the file's order."""
 
 
-def read_tree(path: str, header: bytes) -> list[Joint]:
+def read_tree(path: str, header: bytes) -> tuple[Joint, ...]:
     """The joints, parents before children; End Sites are dropped.
 
     Args:
@@ -28,6 +29,16 @@ def read_tree(path: str, header: bytes) -> list[Joint]:
     Raises:
         Rejection: `unreadable`, or `non_finite` for an OFFSET that is none.
     """
+    try:
+        return _read_tree(header)
+    except Rejection as rejection:
+        raise Rejection(path, rejection.reason, rejection.detail) from None
+
+
+@lru_cache(maxsize=16)
+def _read_tree(header: bytes) -> tuple[Joint, ...]:
+    """Kept, for the clips of an archive share a few headers: Bandai's 1,294 have eight."""
+    path = ""  # of no file yet
 
     def refuse(detail: str) -> Rejection:
         return Rejection(path, Reason.UNREADABLE, detail)
@@ -75,7 +86,8 @@ def read_tree(path: str, header: bytes) -> list[Joint]:
         raise refuse("two joints have the same name")
     if len(offsets) != len(names):
         raise refuse("a joint has no OFFSET")
-    return [Joint(n, p, offsets[j], channels.get(j, ())) for j, (n, p) in enumerate(zip(names, parents, strict=True))]
+    pairs = enumerate(zip(names, parents, strict=True))
+    return tuple(Joint(name, parent, offsets[j], channels.get(j, ())) for j, (name, parent) in pairs)
 
 
 def count(path: str, token: bytes, what: str) -> int:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from vimu.archives.config import Segment
 from vimu.body.placement import OnSkeleton, Placement
 from vimu.contracts import SkeletonMotion, Trajectory
+from vimu.runtime.compiled import compiled, plain
 from vimu.runtime.errors import UserError, listed
 
 
@@ -38,7 +39,7 @@ def skeleton_trajectory(
     positions, orientations = [], []
     for mount, segment in mounts:
         joint = joint_index[segment.joint]
-        orientation = rotation[joint] @ segment.rest_axes()
+        orientation = (rotation[joint].reshape(-1, 3) @ segment.rest_axes()).reshape(-1, 3, 3)  # one product, not many
         end = position[joint_index[segment.end]] if segment.end is not None else position[joint]
         along = mount.fraction * (end - position[joint])
         positions.append(position[joint] + along + orientation @ np.array(mount.offset_m))
@@ -83,13 +84,36 @@ def _forward_kinematics(
         while joint >= 0 and joint not in needed:
             needed.add(joint)
             joint = motion.parents[joint]
-    position: dict[int, Float[np.ndarray, "frames 3"]] = {}
-    rotation: dict[int, Float[np.ndarray, "frames 3 3"]] = {}
-    for joint in sorted(needed):  # parents come before children
-        translation, turn, parent = motion.translations[:, joint], motion.rotations[:, joint], motion.parents[joint]
-        if parent < 0:
-            position[joint], rotation[joint] = translation, turn
-        else:
-            position[joint] = position[parent] + (rotation[parent] @ translation[..., None])[..., 0]
-            rotation[joint] = rotation[parent] @ turn
-    return position, rotation
+    chain = sorted(needed)  # parents come before children
+    slots = {joint: slot for slot, joint in enumerate(chain)}
+    shape = (len(chain), len(motion.translations), 3)
+    position, rotation = np.empty(shape), np.empty((*shape, 3))
+    parents = np.array([slots.get(motion.parents[joint], -1) for joint in chain])
+    _chain(plain(motion.translations), plain(motion.rotations), np.array(chain), parents, position, rotation)
+    return {j: position[slot] for j, slot in slots.items()}, {j: rotation[slot] for j, slot in slots.items()}
+
+
+@compiled
+def _chain(
+    translations: Float[np.ndarray, "frames joints 3"],
+    rotations: Float[np.ndarray, "frames joints 3 3"],
+    joints: Int[np.ndarray, " slots"],
+    parents: Int[np.ndarray, " slots"],
+    position: Float[np.ndarray, "slots frames 3"],
+    rotation: Float[np.ndarray, "slots frames 3 3"],
+) -> None:
+    """Fill `position` and `rotation` of `joints`, whose parents are earlier slots; -1: the world."""
+    for t in range(len(translations)):
+        for slot in range(len(joints)):
+            joint, parent = joints[slot], parents[slot]
+            place, turn = translations[t, joint], rotations[t, joint]
+            for a in range(3):
+                if parent < 0:
+                    position[slot, t, a] = place[a]
+                    for b in range(3):
+                        rotation[slot, t, a, b] = turn[a, b]
+                else:
+                    x, y, z = rotation[parent, t, a]
+                    position[slot, t, a] = position[parent, t, a] + (x * place[0] + y * place[1] + z * place[2])
+                    for b in range(3):
+                        rotation[slot, t, a, b] = x * turn[0, b] + y * turn[1, b] + z * turn[2, b]

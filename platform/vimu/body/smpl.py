@@ -1,5 +1,7 @@
 """SMPL, SMPL+H and SMPL-X at the sensors' vertices only: the maths of the full mesh, a few thousand times less of it.
 
+Plain NumPy, to be read and compared with; synthesis uses the same compiled (`kernel.py`).
+
 Legend: T frames, J joints (24, 52 or 55), K sensors, B shape coefficients.
 """
 
@@ -47,10 +49,7 @@ class SmplBody:
 
         Source: Loper et al. 2015, eq. 2-10; smplx/lbs.py.
         """
-        n_betas = min(len(motion.betas), self._shapedirs.shape[2])
-        betas = motion.betas[:n_betas]
-        vertices = self._template + self._shapedirs[:, :, :n_betas] @ betas
-        joints = self._joints + self._joint_shapedirs[:, :, :n_betas] @ betas
+        vertices, joints = self._shaped(motion.betas)
         poses = self._own_joints(motion.poses)
         position = np.empty((len(motion.poses), len(self.sensors), 3))
         orientation = np.empty((len(motion.poses), len(self.sensors), 3, 3))
@@ -65,16 +64,24 @@ class SmplBody:
             sensors=self.sensors,
         )
 
+    def _shaped(self, betas: Float[np.ndarray, " betas"]) -> tuple[Float[np.ndarray, "K 3"], Float[np.ndarray, "J 3"]]:
+        """The sensors' vertices and the joints of a person in rest pose, m."""
+        n = min(len(betas), self._shapedirs.shape[2])
+        vertices = self._template + self._shapedirs[:, :, :n] @ betas[:n]
+        return vertices, self._joints + self._joint_shapedirs[:, :, :n] @ betas[:n]
+
+    def _sources(self, n_joints: int) -> list[int | None]:
+        """Which joint of a file's pose each of the model's takes; None stays at rest."""
+        given = POSE_JOINTS[n_joints]
+        names = [name if name in given else HANDS.get(name) for name in self._joint_names]
+        return [given.index(name) if name in given else None for name in names]
+
     def _own_joints(self, poses: Float[np.ndarray, "T joints 3"]) -> Float[np.ndarray, "T J 3"]:
         """The pose by the model's joints, whatever the file's."""
-        given = POSE_JOINTS[poses.shape[1]]
-        if given == self._joint_names:
-            return poses
         own = np.zeros((len(poses), len(self._joint_names), 3))
-        for joint, name in enumerate(self._joint_names):
-            source = name if name in given else HANDS.get(name)
-            if source in given:
-                own[:, joint] = poses[:, given.index(source)]
+        for joint, source in enumerate(self._sources(poses.shape[1])):
+            if source is not None:
+                own[:, joint] = poses[:, source]
         return own
 
     def _block(

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from vimu.body.kernel import CompiledSmplBody
 from vimu.body.models import load_smpl_model, model_files
 from vimu.body.placement import Placement
-from vimu.body.smpl import SmplBody
 from vimu.contracts import Gender, Reason, Rejection, SmplMotion
 
 
@@ -17,14 +17,14 @@ class Bodies:
         self._folder = Path(body)
         self._placements = tuple(placements)
         self.files = model_files(body)
-        self._loaded: dict[Gender | None, SmplBody] = {}
+        self._loaded: dict[Gender | None, CompiledSmplBody] = {}
 
     def load_all(self) -> None:
         """Read every model now: says before a job starts what is wrong with one. Raises UserError."""
         for gender in self.files:
             self._load(gender)
 
-    def of(self, motion: SmplMotion) -> tuple[SmplBody, str]:
+    def of(self, motion: SmplMotion) -> tuple[CompiledSmplBody, str]:
         """The body for a take and its file's name, for the clip's row. Raises Rejection: there is none (`no_body`)."""
         options: tuple[Gender | None, ...] = (None, motion.gender, "neutral")
         for gender in options:
@@ -37,8 +37,8 @@ class Bodies:
         path = self.files[gender]
         return path.name if gender is None else path.relative_to(self._folder).as_posix()
 
-    def _load(self, gender: Gender | None) -> SmplBody:
+    def _load(self, gender: Gender | None) -> CompiledSmplBody:
         if gender not in self._loaded:
             model = load_smpl_model(self.files[gender])
-            self._loaded[gender] = SmplBody(model, self._placements)
+            self._loaded[gender] = CompiledSmplBody(model, self._placements)
         return self._loaded[gender]

@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.interpolate import make_interp_spline
-from scipy.spatial.transform import Rotation
 
 from vimu.resampling import SAME_RATE
+from vimu.rotations import turns_between
 
 
 def linear_acceleration(
@@ -78,6 +78,5 @@ def angular_velocity(
     The mean of the turns from the frame before and to the frame after, so that it stands at the same instants as
     `linear_acceleration`. Exact for a constant rate below pi a frame.
     """
-    turns = np.swapaxes(orientation[:-1], -1, -2) @ orientation[1:]
-    steps = Rotation.from_matrix(turns.reshape(-1, 3, 3)).as_rotvec().reshape(*turns.shape[:2], 3)
+    steps = turns_between(orientation[:-1], orientation[1:])
     return np.asarray((steps[:-1] + steps[1:]) * (rate_hz / 2))

@@ -87,7 +87,7 @@ def note_class(module: str, name: str) -> type[Note]:
     raise ForbiddenError(f"names `{module}.{name}`, which is not on the allow-list"[:300])
 
 
-def as_array(raw: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], *, fortran: bool) -> Array:
+def as_array(raw: bytes | memoryview, dtype: np.dtype[Any], shape: tuple[int, ...], *, fortran: bool) -> Array:
     """`raw` as an array, without a copy. Raises ValueError where `shape` does not fit it."""
     if min(shape, default=0) < 0:
         raise ValueError(f"`shape` must not be negative, but is {shape}")

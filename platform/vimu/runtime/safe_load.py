@@ -9,7 +9,10 @@ such a file.
 import io
 import math
 import pickle
+import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from vimu.contracts import Reason, Rejection
+from vimu.runtime.checksum import crc32
 from vimu.runtime.pickle_notes import ForbiddenError, Note, NoteReader, OversizedError, as_array, note_class
 
 MAX_EXPANDED_BYTES = 512 * 2**20
@@ -43,7 +47,7 @@ def load_npz(
                 raise Rejection(str(path), Reason.UNREADABLE, "a member occurs twice")
             wanted = {key: archive.getinfo(f"{key}.npy") for key in keys if f"{key}.npy" in names}
             _check_members(path, wanted.values(), max_bytes)
-            return {key: _read_npy(path, key, archive.read(info)) for key, info in wanted.items()}
+            return {key: _read_npy(path, key, _read_member(archive, info)) for key, info in wanted.items()}
     except (Rejection, FileNotFoundError):
         raise
     except Exception as error:  # damage shows as any error of zipfile, zlib, ast, tokenize or NumPy
@@ -142,17 +146,66 @@ def _check_members(path: Path, members: Collection[zipfile.ZipInfo], max_bytes: 
         raise Rejection(str(path), Reason.UNREADABLE, f"is compressed by method {odd.pop()}; only deflate is read")
 
 
+def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """A member as `archive.read` gives it, but in one piece: its own way costs a tenth more on deflated files.
+
+    Raises:
+        BadZipFile, zlib.error: the two headers of the member differ, it is cut short, or it fails its checksum.
+    """
+    stream = archive.fp
+    assert stream is not None
+    stream.seek(info.header_offset)
+    header = stream.read(LOCAL_HEADER.size)
+    signature, flags, method, name_length, extra_length = LOCAL_HEADER.unpack(header)
+    name = stream.read(name_length)
+    if signature != b"PK\x03\x04" or method != info.compress_type or name != info.orig_filename.encode("ascii"):
+        raise zipfile.BadZipFile(f"the headers of `{info.filename}` differ")
+    if (flags | info.flag_bits) & ENCRYPTED:
+        raise zipfile.BadZipFile(f"`{info.filename}` is encrypted")
+    stream.seek(extra_length, io.SEEK_CUR)
+    raw = stream.read(info.compress_size)
+    if info.compress_type == zipfile.ZIP_DEFLATED:
+        raw = zlib.decompressobj(-zlib.MAX_WBITS).decompress(raw, info.file_size) if info.file_size else b""
+    if len(raw) != info.file_size or crc32(raw) != info.CRC:
+        raise zipfile.BadZipFile(f"`{info.filename}` is cut short or fails its checksum")
+    return raw
+
+
+LOCAL_HEADER = struct.Struct("<4s2xHH16xHH")
+"""Signature, flags, method, length of the name and of what follows it."""
+ENCRYPTED = 0x1
+
+
 def _read_npy(path: Path, key: str, data: bytes) -> np.ndarray[Any, Any]:
+    shape, fortran, dtype, start = _npy_header(data)
+    if dtype.hasobject:
+        raise Rejection(str(path), Reason.UNSAFE_PICKLE, f"`{key}` is an array of pickled objects")
+    claimed, held = math.prod(shape) * dtype.itemsize, len(data) - start
+    if claimed > held:
+        raise Rejection(str(path), Reason.OVERSIZED, f"`{key}` claims {claimed:,} bytes but holds {held:,}")
+    array = as_array(memoryview(data)[start : start + max(claimed, 0)], dtype, shape, fortran=fortran)
+    return array if array.flags.aligned else array.copy()
+
+
+PLAIN_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '([<|][fiuSU]\d{1,4})', 'fortran_order': False, "
+    rb"'shape': \(((?:[1-9]\d{0,17}|0),|(?:(?:[1-9]\d{0,17}|0), ){1,8}(?:[1-9]\d{0,17}|0)|)\), \} *\n",
+    re.DOTALL,
+)
+"""What NumPy writes before numbers and text; its own reader takes any Python literal, and ten times as long."""
+
+
+def _npy_header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Shape, whether in Fortran order, dtype, and where the array begins."""
+    plain = PLAIN_HEADER.match(data)
+    if plain is not None and plain.end() == 10 + int.from_bytes(data[8:10], "little"):
+        shape = tuple(int(n) for n in plain[2].split(b",") if n)
+        return shape, False, np.dtype(plain[1].decode()), plain.end()
     stream = io.BytesIO(data)
     major, _minor = npy_format.read_magic(stream)
     read_header = npy_format.read_array_header_1_0 if major == 1 else npy_format.read_array_header_2_0
     shape, fortran, dtype = read_header(stream)
-    if dtype.hasobject:
-        raise Rejection(str(path), Reason.UNSAFE_PICKLE, f"`{key}` is an array of pickled objects")
-    claimed, held = math.prod(shape) * dtype.itemsize, len(data) - stream.tell()
-    if claimed > held:
-        raise Rejection(str(path), Reason.OVERSIZED, f"`{key}` claims {claimed:,} bytes but holds {held:,}")
-    return as_array(stream.read(max(claimed, 0)), dtype, shape, fortran=fortran)
+    return shape, fortran, dtype, stream.tell()
 
 
 def _counted(load_opcode: Callable[[Any], None]) -> Callable[[Any], None]:

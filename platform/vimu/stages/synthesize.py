@@ -24,6 +24,7 @@ from vimu.runtime.manifest import Outcome, content_hash
 from vimu.runtime.published import Published
 from vimu.runtime.storage import Location, absolute, file_sha256
 from vimu.stages.config import Config
+from vimu.stages.dealing import deal, without_files
 from vimu.stages.listing import files_of, once
 from vimu.stages.shards import Row, clear_marks, rejection_row, run_shards, write_rejections
 from vimu.stages.sources import (
@@ -37,7 +38,7 @@ from vimu.stages.sources import (
     write_sources,
 )
 from vimu.stages.stage import Plan, Stage
-from vimu.stages.synthesize_task import Task, deal, run_task, without_files
+from vimu.stages.synthesize_task import Task, run_task
 
 NAME = "synthesize"
 

@@ -22,10 +22,12 @@ folder, body = Path(sys.argv[1]), sys.argv[2]
 files = tuple(sorted(p.name for p in folder.glob("*.npz")))
 task = Task("s", load_archive("amass").model_dump_json(), str(folder), body, files, (("a", "b", "c"),) * len(files))
 from dataclasses import asdict
+placements = load_placements(["left_wrist", "right_thigh", "head"])
 row = run_task({
     "task": json.dumps(asdict(task)), "staging": str(folder / "out"),
-    "placements": json.dumps([p.model_dump(mode="json") for p in load_placements(["left_wrist", "right_thigh", "head"])]),
-    "placement_error_m": 0.0, "seed": 0, "rate_hz": 60.0, "preset": load_preset("dip").model_dump_json(exclude_unset=True),
+    "placements": json.dumps([p.model_dump(mode="json") for p in placements]),
+    "placement_error_m": 0.0, "seed": 0, "rate_hz": 60.0,
+    "preset": load_preset("dip").model_dump_json(exclude_unset=True),
 })
 pss = next(int(l.split()[1]) for l in Path("/proc/self/smaps_rollup").read_text().splitlines() if l.startswith("Pss:"))
 print(json.dumps({"clips": row["clips"], "pss_mb": pss / 1024, "torch": "torch" in sys.modules}))

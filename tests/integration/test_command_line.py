@@ -6,7 +6,7 @@ import sys
 import pytest
 from ruamel.yaml import YAML
 
-JOBS = ("synthesize", "prepare", "pretrain", "tune", "finetune", "evaluate", "pipeline")
+JOBS = ("synthesize", "prepare", "pretrain", "tune", "finetune", "evaluate", "pipeline", "study")
 
 
 def run(repo, *arguments):
@@ -87,6 +87,22 @@ def test_a_stage_before_its_input_names_the_job_to_run_first(repo, small_data, d
     )  # fmt: skip
     assert out.returncode == 2
     assert "Run first: python jobs/synthesize.py" in " ".join(out.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ("overrides=[prepare.windws=1]", "`prepare.windws` is no setting"),
+        ("base=nope.yaml", "`nope.yaml` does not exist"),
+        ("methods=[{experiment: scratch, method: random_forest, subsets: [[chest, chest]]}]", "each once"),
+        ("overrides=['synthesize.inputs=[]']", "`synthesize.inputs`"),
+    ],
+)
+def test_what_is_wrong_with_a_study_is_exit_2(repo, changed, says):
+    out = run(repo, "jobs/study.py", "--config", "configs/studies/placements.yaml", "--set", changed, "--dry-run")
+    assert out.returncode == 2
+    assert says in " ".join(out.stderr.split())
+    assert "Traceback" not in out.stderr
 
 
 @pytest.mark.parametrize("job", JOBS)

@@ -12,7 +12,7 @@ from rich.table import Table
 from ruamel.yaml import YAML
 
 from vimu.contracts import Rejection
-from vimu.runtime.config import load_config
+from vimu.runtime.config import S, load_config
 from vimu.runtime.console import console
 from vimu.runtime.errors import EXIT_OPERATION_FAILED, EXIT_USER, UserError
 from vimu.runtime.published import Published
@@ -41,15 +41,16 @@ def run_stage(stage: Stage[Any]) -> None:
             conclude(stage.run(config, plan, path, update=update))
 
     help_text = f"vimu {stage.name}: `python jobs/{stage.name}.py --config configs/open.yaml`"
-    run_job(run, help_text, run if stage.build_on is not None else None)
+    run_job(run, help_text, run_update=run if stage.build_on is not None else None)
 
 
 def run_job(
-    run: Callable[[Config, str, bool], None],
+    run: Callable[[S, str, bool], None],
     help_text: str,
-    run_update: Callable[[Config, str, bool, bool], None] | None = None,
+    kind: type[S] = Config,  # type: ignore[assignment] # mypy knows no default for a type variable
+    run_update: Callable[[S, str, bool, bool], None] | None = None,
 ) -> None:
-    """Parse the command line, read the configuration, run, and exit with the right code.
+    """Parse the command line, read the configuration as `kind`, run, and exit with the right code.
 
     Args:
         run_update: for a job that takes `--update`: gets it as its last argument.
@@ -63,7 +64,7 @@ def run_job(
         dump_config: DumpOption = False,
         update: UpdateOption = False,
     ) -> None:
-        settings = load_config(Config, config, overrides)
+        settings = load_config(kind, config, overrides)
         path = " ".join([str(config), *(f"--set {o}" for o in overrides)])
         if dump_config:
             YAML().dump(settings.model_dump(mode="json"), sys.stdout)

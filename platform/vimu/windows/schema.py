@@ -1,7 +1,7 @@
 """The windows table: one Parquet row a window, and reading it back as arrays or as a torch Dataset."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +98,24 @@ class WindowSet:
             self.x[index], self.label[index], self.subject[index], self.split[index], self.dataset[index],
             self.window_id[index], self.channels, self.rate_hz, self.feature_set, self.speed[index],
         )  # fmt: skip
+
+    @property
+    def sensors(self) -> tuple[str, ...]:
+        """Sensors whose channels the windows hold, in order."""
+        return tuple(dict.fromkeys(name.split(".")[0] for name in self.channels))
+
+    def of_sensors(self, sensors: Sequence[str]) -> "WindowSet":
+        """The same windows with the channels of some sensors only, in the order of the windows' own.
+
+        Raises:
+            UserError: none is named, one is named twice, or one is not in the windows.
+        """
+        if not sensors or len(set(sensors)) < len(sensors) or not set(sensors) <= set(self.sensors):
+            named = ", ".join(sensors) or "none"
+            raise UserError(f"`sensors` must be some of {listed(self.sensors, 20)}, each once, but are {named}.")
+        columns = [i for i, name in enumerate(self.channels) if name.split(".")[0] in sensors]
+        x = np.ascontiguousarray(self.x[:, :, columns])
+        return replace(self, x=x, channels=tuple(self.channels[i] for i in columns))
 
     def targets(self, classes: Sequence[str]) -> Int[np.ndarray, " windows"]:
         """Index of each window's label in `classes`."""

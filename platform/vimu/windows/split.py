@@ -6,6 +6,7 @@ On UMAFall a plain forest scores 0.83 with windows split at random and 0.59 with
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Int
 from sklearn.model_selection import StratifiedGroupKFold
 
 from vimu.runtime.errors import UserError, listed
@@ -31,19 +32,31 @@ def assign_splits(groups: Sequence[str], labels: Sequence[str], settings: SplitS
             )
         named = dict.fromkeys(settings.test_groups, "test") | dict.fromkeys(settings.val_groups, "val")
         return [named.get(group, "train") for group in groups]
+    fold = fold_of_each(groups, labels, n_folds=settings.n_folds, seed=settings.seed, dataset=dataset)
+    parts = ["test"] * settings.test_folds + ["val"] * settings.val_folds
+    parts += ["train"] * (settings.n_folds - len(parts))
+    return [parts[k] for k in fold.tolist()]
+
+
+def fold_of_each(
+    groups: Sequence[str], labels: Sequence[str], *, n_folds: int, seed: int, dataset: str
+) -> Int[np.ndarray, " items"]:
+    """The fold of each item, from 0 up; items of one group share theirs, and classes spread over the folds.
+
+    Raises:
+        UserError: fewer groups than folds.
+    """
     n_groups = len(set(groups))
-    if n_groups < settings.n_folds:
+    if n_groups < n_folds:
         raise UserError(
-            f"`{dataset}` must have at least `n_folds` = {settings.n_folds} subjects (or clips, where it names no "
+            f"`{dataset}` must have at least `n_folds` = {n_folds} subjects (or clips, where it names no "
             f"subjects), but has {n_groups}."
         )
     # sorted, so that the order in which workers finish does not move a split
     order = np.lexsort((labels, groups))
-    folds = StratifiedGroupKFold(settings.n_folds, shuffle=True, random_state=settings.seed)
-    parts = ["test"] * settings.test_folds + ["val"] * settings.val_folds
-    parts += ["train"] * (settings.n_folds - len(parts))
-    split = np.empty(len(groups), dtype=object)
     y, g = np.asarray(labels)[order], np.asarray(groups)[order]
-    for part, (_, members) in zip(parts, folds.split(np.zeros(len(y)), y, g), strict=True):
-        split[order[members]] = part
-    return [str(part) for part in split]
+    fold = np.empty(len(groups), dtype=np.int64)
+    dealt = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed).split(np.zeros(len(y)), y, g)
+    for k, (_, members) in enumerate(dealt):
+        fold[order[members]] = k
+    return fold

@@ -1,0 +1,1 @@
+"""Studies: which settings or sensors are worth it, on people kept apart."""

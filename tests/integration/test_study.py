@@ -86,7 +86,7 @@ def test_a_killed_study_keeps_the_tasks_that_were_done(small_windows, study_of, 
     for folder in folders:
         (folder / ".parts").mkdir(parents=True)
     known = folders[1] / ".parts" / Trial("scratch", "random_forest", ("head",), 1).file
-    np.save(known, np.eye(len(side.classes))[side.windows.targets(side.classes)])
+    np.savez(known, probabilities=np.eye(len(side.classes))[side.windows.targets(side.classes)])
     (known.parent / f"{Trial('scratch', 'random_forest', ('head',), 0).file}.partial").write_bytes(b"torn")
     whole, killed = (stage.build(small_windows, plan, folder) for folder in folders)
     head, every = ([json.loads((f / "metrics.json").read_text())["results"][i] for f in folders] for i in (0, 1))

@@ -18,6 +18,7 @@ from vimu.runtime.config import load_config
 from vimu.runtime.console import console
 from vimu.runtime.manifest import Outcome, content_hash
 from vimu.runtime.published import Published
+from vimu.runtime.safe_load import load_npz
 from vimu.runtime.session import ray_session
 from vimu.runtime.storage import write_whole
 from vimu.stages import prepare, synthesize
@@ -31,6 +32,7 @@ from vimu.windows.schema import WindowSet, read_windows
 
 NAME = "study"
 PARTS = ".parts"
+KEY = "probabilities"
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ def build(config: Config, plan: Plan[Work], staging: Path, *, study: PlacementSt
         ]  # fmt: skip
         for future in track(_as_they_end(running), "  tasks", total=len(running), console=console):
             ray.get(future)
-    done = {trial: np.load(parts / trial.file, allow_pickle=False) for trial in trials}
+    done = {trial: load_npz(parts / trial.file, [KEY])[KEY] for trial in trials}
     rows, notes = _results(work, study, done, config.evaluate.n_resamples)
     write_whole(staging / "metrics.json", json.dumps({"results": rows, "notes": notes}, indent=1))
     write_whole(staging / "table.csv", table_csv(rows))
@@ -185,7 +187,7 @@ def _run(
     )  # fmt: skip
     partial_path = Path(path + ".partial")
     with partial_path.open("wb") as stream:
-        np.save(stream, probabilities, allow_pickle=False)
+        np.savez(stream, allow_pickle=False, **{KEY: probabilities})
     partial_path.rename(path)
 
 

@@ -98,4 +98,4 @@ class Trial(NamedTuple):
     @property
     def file(self) -> str:
         """Its file of probabilities."""
-        return f"{self.experiment}-{self.method}-{'+'.join(self.sensors)}-{self.seed}.npy"
+        return f"{self.experiment}-{self.method}-{'+'.join(self.sensors)}-{self.seed}.npz"

@@ -29,13 +29,19 @@ UpdateOption = Annotated[
 DumpOption = Annotated[bool, typer.Option("--dump-config", help="Print the whole configuration as YAML and stop.")]
 
 
-def run_stage(stage: Stage[Any]) -> None:
-    """Command line of a single stage."""
+def run_stage(stage: Stage[Any], estimate: Callable[[Config, Plan[Any]], str] | None = None) -> None:
+    """Command line of a single stage.
+
+    Args:
+        estimate: says, for `--dry-run`, what it would take.
+    """
 
     def run(config: Config, path: str, dry_run: bool, update: bool = False) -> None:
         require_inputs(config, stage.name, path)
         plan = announce(stage, config)
         if dry_run:
+            if estimate is not None:
+                console.print(f"  {estimate(config, plan)}", markup=False)
             console.print(f"  {stage.state(config, plan, update=update)}", markup=False)
         else:
             conclude(stage.run(config, plan, path, update=update))

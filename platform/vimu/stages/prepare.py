@@ -144,6 +144,7 @@ def build(config: Config, plan: Plan[Work], staging: Location) -> Outcome:
             "labels_hash": content_hash((w["name"], json.dumps([w[key] for key in HASHED])) for w in cut),
             "windows": _table(cut),
             "upsampled": work.clips.upsampling.counts(),
+            "filters": None if work.clips.filtered is None else work.clips.filtered.summary(),
             "subjects": _subjects(windows),
             "left_out": dict(sorted(Counter(row["reason"] for row in rejections).items())),
             "notes": dict(sum((Counter(w["notes"]) for w in windows), Counter())),

@@ -42,6 +42,10 @@ class Filtered:
         alone = [(f"{label}: {why}", counts[label]) for label, why in self.left_alone.items()]
         return {"unlike their label, by filter": list(self.by_filter.items()), "classes left alone (clips)": alone}
 
+    def summary(self) -> dict[str, object]:
+        """For the manifest."""
+        return {"dropped_by": dict(self.by_filter), "left_alone": dict(self.left_alone)}
+
     def write(self, staging: Location) -> None:
         """Publish both tables."""
         write_shard(staging / CLIPS, self.clips, dictionary=["label", "split", "unlike"])

@@ -23,7 +23,7 @@ from vimu.runtime.errors import UserError
 from vimu.runtime.manifest import Outcome, content_hash
 from vimu.runtime.published import Published
 from vimu.runtime.storage import Location, absolute, file_sha256
-from vimu.stages.config import Config
+from vimu.stages.config import Config, SynthesizeSettings
 from vimu.stages.dealing import deal, without_files
 from vimu.stages.listing import files_of, once
 from vimu.stages.shards import Row, clear_marks, rejection_row, run_shards, write_rejections
@@ -164,13 +164,7 @@ def build(config: Config, plan: Plan[Work], staging: Location, previous: Publish
     files = {(file["root"], file["path"]): file for file in work.files}
     known = {source for source, file in files.items() if is_known(file, old)}
     tasks = [new for task in work.tasks if (new := without_files(task, known)) is not None]
-    common = {
-        "staging": absolute(staging), "rate_hz": settings.rate_hz,
-        "placements": json.dumps([p.model_dump(mode="json") for p in work.placements]),
-        "preset": work.preset.model_dump_json(exclude_unset=True),
-        "placement_error_m": settings.placement_error_m, "seed": settings.seed,
-    }  # fmt: skip
-    items = [{"shard": task.shard, "task": json.dumps(asdict(task)), **common} for task in tasks]
+    items = _items(work, tasks, settings, staging)
     read, written = run_shards(run_task, items, staging, config.ray)
     before = [_as_before(old[source]) for source in sorted(known)] + read
     rows = without_duplicates(before, NAME)
@@ -218,6 +212,23 @@ def build(config: Config, plan: Plan[Work], staging: Location, previous: Publish
 
 
 STAGE = Stage(NAME, plan, build, workers_write=True, build_on=build)
+
+
+def tasks_of(config: Config, staging: Location) -> list[Row]:
+    """What `run_task` is given of each task, for those that run them without Ray: a benchmark, a debugger."""
+    work = plan(config).work
+    assert work is not None
+    return _items(work, work.tasks, config.synthesis, staging)
+
+
+def _items(work: Work, tasks: Sequence[Task], settings: SynthesizeSettings, staging: Location) -> list[Row]:
+    common = {
+        "staging": absolute(staging), "rate_hz": settings.rate_hz,
+        "placements": json.dumps([p.model_dump(mode="json") for p in work.placements]),
+        "placement_error_m": settings.placement_error_m, "seed": settings.seed,
+        "preset": work.preset.model_dump_json(exclude_unset=True),
+    }  # fmt: skip
+    return [{"shard": task.shard, "task": json.dumps(asdict(task)), **common} for task in tasks]
 
 
 def _as_before(row: Row) -> Row:

@@ -34,6 +34,7 @@ def test_all_errors_come_at_once(minimal):
     assert "has 4 errors" in text
     for part in ("`pretrain.epochs`", "multiple of 8", "`prepare.windws` is no setting", "low < high"):
         assert part in text
+    assert "but is {" not in text  # a section that contradicts itself is not printed
 
 
 def test_set_overrides_and_makes_sections(minimal):

@@ -14,6 +14,7 @@ from vimu.clips.labels import Label
 from vimu.clips.schema import CLIP_SCHEMA, clip_row
 from vimu.contracts import STANDARD_GRAVITY, ImuRecording, SkeletonMotion, Take
 from vimu.imu.device_models import load_devices
+from vimu.recordings.config import load_recordings
 from vimu.runtime.errors import UserError
 from vimu.stages import prepare
 from vimu.stages.config import PrepareSettings
@@ -102,6 +103,21 @@ def test_what_passed_through_devices_gets_an_orientation_by_the_filter(tmp_path)
 def settings(**windows: object) -> PrepareSettings:
     real = {"recordings": "umafall", "root": "nowhere"}
     return PrepareSettings.model_validate({"real": real, "device": "umafall", "windows": windows})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"feature_set": "sensor_acc_gyr"},
+        {"feature_set": "world_acc_ori", "orientation": "vqf", "heading": "per_sensor"},
+    ],
+)
+def test_a_sensor_without_gyroscope_is_refused_before_any_work_where_one_is_needed(given):
+    umafall, sensors = load_recordings("umafall"), ("chest", "right_pocket")
+    with pytest.raises(UserError, match="right_pocket has none; take chest"):
+        prepare._check_gyroscopes(WindowSettings(**given), umafall, sensors)
+    prepare._check_gyroscopes(WindowSettings(**given), umafall, ("chest",))
+    prepare._check_gyroscopes(WindowSettings(feature_set="sensor_acc"), umafall, sensors)
 
 
 def test_a_feature_set_that_the_devices_cannot_serve_is_refused_before_any_work():

@@ -298,7 +298,7 @@ def test_a_presets_name_stands_for_its_sensors():
     given = SynthesizeSettings(inputs=inputs, placements="transpose")
     names = ("left_wrist", "right_wrist", "left_lower_leg", "right_lower_leg", "head", "pelvis")
     assert given.placements == names == load_preset("transpose").placements
-    with pytest.raises(UserError, match="`preset` must be one of dip, "):
+    with pytest.raises(UserError, match=r"or a preset whose sensors are meant \(dip, .*, but is `transpoze`"):
         SynthesizeSettings(inputs=inputs, placements="transpoze")
 
 

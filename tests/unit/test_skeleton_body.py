@@ -146,7 +146,7 @@ def test_a_placement_that_the_archive_cannot_serve_is_named_with_those_it_can(tm
     assert "can serve left_wrist, but not left_foot, vertex:12@head, waist" in message
     assert "`t`" in message
     assert "right_hip" in message
-    with pytest.raises(UserError):  # a fraction of a segment that has no end
+    with pytest.raises(UserError, match="needs an `end`, which left_wrist lacks"):
         skeleton_trajectory(motion, [at("left_wrist", 0.5)], config.segments)
     with pytest.raises(UserError):
         skeleton_trajectory(motion, [], config.segments)

@@ -13,6 +13,7 @@ from vimu.archives.rates import RateCorrection
 from vimu.archives.readers import READERS
 from vimu.contracts import SMPL_JOINTS
 from vimu.runtime.config import Section, find_yaml, validate
+from vimu.runtime.errors import listed
 from vimu.runtime.yaml import read_yaml
 
 Axis = Literal["+x", "-x", "+y", "-y", "+z", "-z"]
@@ -134,7 +135,9 @@ class ArchiveConfig(Section):
             raise ValueError("`rate_hz` must be given for an asf_amc archive, and for no other format of vimu's")
         unknown = set(self.segments) - set(SMPL_JOINTS)
         if unknown:
-            raise ValueError(f"`segments` must be named as SMPL's joints, unlike {', '.join(sorted(unknown))}")
+            raise ValueError(
+                f"`segments` must be named as SMPL's joints ({listed(SMPL_JOINTS, 24)}), unlike {listed(unknown)}"
+            )
         return self
 
     @property

@@ -68,9 +68,11 @@ def mounts_of(
             mounts[placement.name] = (mount, segment)
     if not placements or len(mounts) < len({p.name for p in placements}):
         unserved = [p.name for p in placements if p.name not in mounts]
+        endless = {p.skeleton.segment for p in placements if p.skeleton and p.name in unserved} & set(segments)
         raise UserError(
             f"`placements` must be on segments of archive `{archive}` ({listed(segments, 24)}); of those "
             f"asked for it can serve {listed(mounts, 40)}, but not {listed(unserved, 40)}."
+            + (f" What sits along the bone needs an `end`, which {listed(endless)} lacks." if endless else "")
         )
     return [mounts[p.name] for p in placements]
 

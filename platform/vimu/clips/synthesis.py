@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Literal
 
@@ -172,6 +173,8 @@ def synthesize(
         raise UserError(f"`file` must be a mocap file, but `{path}` does not exist.")
     if archive is None and path.suffix != ".npz":
         raise UserError(f"`archive` must be given for a `{path.suffix}` file, e.g. archive='bandai', but is missing.")
+    if isinstance(rate_hz, int | float) and not 0 < rate_hz < inf:
+        raise UserError(f"`rate_hz` must be more than 0 Hz, `preset`, or None for the file's, but is {rate_hz}.")
     chosen = load_preset(preset, smoothing_s=smoothing_s, order=order)
     sensors = load_placements(placement_names(placements), None if placements_file is None else Path(placements_file))
     synthesizer = Synthesizer(load_archive(archive or "amass"), sensors, body, chosen)

@@ -30,7 +30,7 @@ def sample_check(subject: str, n_read: int, n_all: int, failed: Sequence[tuple[P
     if pointers:
         mend = f"{len(pointers)} of them are Git LFS pointers, not the files: git lfs pull"
     elif none_left:
-        mend = "not one is usable: are these the right files? Download or unpack them again"
+        mend = "not one is usable: are these the right files, and right what the archive's YAML says of them?"
     else:
         mend = "a job leaves them out and says so in rejections.parquet; if that is too many, download again"
     found += f", {len(failed)} cannot be used: {reasons}; e.g. {path}: {first.detail}"

@@ -97,7 +97,15 @@ def placement_names(placements: Sequence[str] | str) -> tuple[str, ...]:
     Raises:
         UserError: a single name that is no preset's.
     """
-    return load_preset(placements).placements if isinstance(placements, str) else tuple(placements)
+    if not isinstance(placements, str):
+        return tuple(placements)
+    shipped = _read(configs_folder() / "presets.yaml")
+    if placements not in shipped and not placements.endswith((".yaml", ".yml")):
+        raise UserError(
+            f"`placements` must be a list of names, e.g. ['{placements}'], or a preset whose sensors are meant "
+            f"({listed(shipped)}), but is `{placements}`."
+        )
+    return load_preset(placements).placements
 
 
 @lru_cache(maxsize=4)

@@ -119,10 +119,12 @@ class RecordingConfig(Section):
             raise ValueError("`sensors` of a dip set must share one `rate_hz`")
         unknown = self.upright.keys() - self.activities.keys()
         if unknown:
-            raise ValueError(f"`upright` must name `activities`, but {listed(unknown)} is none")
+            raise ValueError(f"`upright` must name `activities`, unlike {listed(unknown)}")
         unworn = {s for served in self.upright.values() if served != "all" for s in served} - set(placements)
         if unworn:
-            raise ValueError(f"`upright` must name placements of `sensors`, but {listed(unworn)} is none")
+            raise ValueError(
+                f"`upright` must name placements of `sensors` ({listed(placements)}), unlike {listed(unworn)}"
+            )
         both = self.activities.keys() & self.left_out.keys()
         if both:
             raise ValueError(f"`activities` and `left_out` must not share {listed(both)}")

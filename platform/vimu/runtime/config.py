@@ -52,6 +52,8 @@ def _sentence(problem: object) -> str:
     message = str(problem["msg"]).removeprefix("Value error, ")
     if not problem["loc"]:
         return f"{message}."
+    if problem["type"] == "value_error" and isinstance(problem["input"], dict):  # a whole section is too long to quote
+        return f"`{key}`: {message}."
     return f"`{key}`: {message[0].lower() + message[1:]}, but is {problem['input']!r}."
 
 

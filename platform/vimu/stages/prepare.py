@@ -57,6 +57,7 @@ def plan(config: Config) -> Plan[Work]:
     real = load_recordings(settings.real.recordings)
     trials, left_out = list_trials(settings.real.root, real)
     sensors = _sensors(settings.windows, synthesized, real)
+    _check_gyroscopes(settings.windows, real, sensors)
     devices = _devices(settings, sensors)
     clips = plan_clips(settings, synthesized, devices, sensors)
     items = (*clips.items, *_trial_items(settings, real, trials))
@@ -170,10 +171,21 @@ def _sensors(settings: WindowSettings, synthesized: Published, real: RecordingCo
     for side, has in (("synthesize.placements", set(virtual)), (real.name, recorded)):
         lacking = [s for s in settings.sensors if s not in has]
         if lacking:
-            raise UserError(
-                f"`windows.sensors` must be in `{side}` ({listed(has, 20)}), but {', '.join(lacking)} is not."
-            )
+            raise UserError(f"`windows.sensors` must be in `{side}` ({listed(has, 20)}), unlike {listed(lacking, 20)}.")
     return settings.sensors
+
+
+def _check_gyroscopes(settings: WindowSettings, real: RecordingConfig, sensors: tuple[str, ...]) -> None:
+    """Refuse, before anything is read, sensors without the gyroscope that the feature set or VQF needs."""
+    if "gyr" not in FEATURE_SETS[settings.feature_set].signals and settings.orientation != "vqf":
+        return
+    lacking = [s.placement for s in real.sensors.values() if not s.gyroscope and s.placement in sensors]
+    if lacking:
+        what = "`windows.orientation: vqf`" if settings.orientation == "vqf" else f"`{settings.feature_set}`"
+        raise UserError(
+            f"`windows.sensors` must have a gyroscope for {what}, but in `{real.name}` {listed(lacking)} has none; "
+            f"take {listed(s for s in sensors if s not in lacking) or 'another set'}."
+        )
 
 
 def _devices(settings: PrepareSettings, sensors: tuple[str, ...]) -> DeviceSet | None:

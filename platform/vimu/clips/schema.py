@@ -127,8 +127,11 @@ def clip_row(motion: Motion, label: Label, recording: ImuRecording, *, body: str
 
 
 def split_group(row: Mapping[str, Any]) -> str:
-    """What a split keeps together: the row's subject, else the clip itself."""
-    return f"{row['archive']}/{row['subject']}" if row["subject"] is not None else str(row["clip_id"])
+    """What a split keeps together: the row's subject, else the take.
+
+    By the take's name and not by `clip_id`, which another rate, sensor or rounding changes: splits must not move then.
+    """
+    return f"{row['archive']}/{row['sequence'] if row['subject'] is None else row['subject']}"
 
 
 def clips_from(table: pa.Table) -> list[Clip]:

@@ -74,7 +74,8 @@ def plan_clips(
     unlike = {} if filtered is None else filtered.rejections
     split_of = {row["clip_id"]: s for row, s in zip(usable, splits, strict=True) if row["clip_id"] not in unlike}
     training = {clip_id: rows[clip_id]["label"] for clip_id, split in split_of.items() if split == "train"}
-    upsampling = plan_copies(training, n_at, settings.upsample)
+    takes = {clip_id: f"{rows[clip_id]['archive']}/{rows[clip_id]['sequence']}" for clip_id in training}
+    upsampling = plan_copies(training, n_at, settings.upsample, takes)
     items = []
     for file, shard in zip(files, index, strict=True):
         chosen = {row["clip_id"]: split_of[row["clip_id"]] for row in shard if row["clip_id"] in split_of}

@@ -104,17 +104,18 @@ def _clips(item: Row, splits: dict[str, str]) -> Iterator[_Source]:
                 clip.clip_id, clip.archive, clip.group, clip.label, clip.sequence, at_speed(clip.recording, speed),
                 copy=copy, speed=speed,
             )  # fmt: skip
-            yield replace(source, recording=_through_devices(item, source.name, source.recording))
+            take = f"{clip.archive}/{clip.sequence}" + (f"+{copy}" if copy else "")
+            yield replace(source, recording=_through_devices(item, take, source.recording))
 
 
-def _through_devices(item: Row, clip_id: str, recording: ImuRecording) -> ImuRecording:
+def _through_devices(item: Row, take: str, recording: ImuRecording) -> ImuRecording:
     """What the device set would have measured of a clip; the clip itself where there is none."""
     if not item["devices"]:
         return recording
     devices = DeviceSet.model_validate_json(item["devices"])
     rate_hz = WindowSettings.model_validate_json(item["settings"]).rate_hz
     worn = of_sensors(recording, item["sensors"])
-    return apply_devices(worn, devices, seed=item["device_seed"], clip_id=clip_id, rate_hz=rate_hz)
+    return apply_devices(worn, devices, seed=item["device_seed"], clip_id=take, rate_hz=rate_hz)
 
 
 def _trials(item: Row, settings: WindowSettings, sensors: Sequence[str]) -> list["_Source | Rejection"]:

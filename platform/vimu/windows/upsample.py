@@ -69,17 +69,21 @@ class Upsampling:
 
 
 def plan_copies(
-    labels: Mapping[str, str], n_windows: Callable[[str, float], int], settings: UpsampleSettings | None
+    labels: Mapping[str, str],
+    n_windows: Callable[[str, float], int],
+    settings: UpsampleSettings | None,
+    names: Mapping[str, str] | None = None,
 ) -> Upsampling:
     """Which training clips are copied at which speeds, until each class comes as near its share as whole copies can.
 
     All clips of a class get their first copy before any gets its second. Speeds, and which clips come first, depend on
-    the seed and the clip's id only.
+    the seed and the clip's name only.
 
     Args:
         labels: training clip -> class.
         n_windows: windows that a clip gives at a speed.
         settings: None for no copies at all.
+        names: clip -> what its draws depend on, in place of itself.
     """
     if settings is None:
         return Upsampling({}, {}, {})
@@ -89,7 +93,7 @@ def plan_copies(
     target = settings.share * max(before.values(), default=0)
     after, speeds = Counter(before), dict[str, tuple[float, ...]]()
     for copy in range(1, settings.max_copies + 1):
-        drawn = {clip: _draw(clip, copy, settings) for clip in labels}
+        drawn = {clip: _draw(clip if names is None else names[clip], copy, settings) for clip in labels}
         for clip in sorted(labels, key=lambda clip: (drawn[clip], clip)):
             label, (_, speed) = labels[clip], drawn[clip]
             missing = target - after[label]

@@ -78,6 +78,25 @@ def test_only_what_is_new_or_changed_is_read(small_config, demo_body, archive, t
     assert "torn_walk_poses.npz" in torn
 
 
+def test_a_copy_takes_the_place_of_the_take_that_went(small_config, demo_body, archive, tmp_path, local_ray):
+    first, *_ = sorted(archive.rglob("*.npz"))
+    copy = first.with_name("zz_" + first.name)
+    shutil.copy(first, copy)
+    config = config_for(small_config, demo_body, tmp_path / "runs", archive)
+    before = run(config)
+    assert before.details["left_out"]["duplicate"] == 1
+    first.unlink()
+    after = run(config, update=True)
+    assert after.content_hash == before.content_hash
+    assert after.manifest["counts"]["clips"] == before.manifest["counts"]["clips"]
+    shutil.copy(copy, first)  # and back: the first by path stays, as in a run from scratch
+    again = run(config, update=True)
+    clips = {row["path"]: row["clip_id"] for row in again.file("sources.parquet").table().to_pylist()}
+    assert clips[first.relative_to(archive).as_posix()] is not None
+    assert clips[copy.relative_to(archive).as_posix()] is None
+    assert again.details["labels_hash"] == before.details["labels_hash"]
+
+
 def test_other_settings_are_no_update(small_config, demo_body, archive, tmp_path, local_ray):
     config = config_for(small_config, demo_body, tmp_path / "runs", archive)
     run(config)

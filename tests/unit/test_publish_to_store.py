@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from s3fs import S3FileSystem
 
 from object_store import s3_server
 from vimu.runtime.errors import UserError
@@ -154,3 +155,21 @@ def test_a_flipped_shard_is_noticed_by_its_reader(folder):
 def test_a_uri_that_nothing_opens_says_so():
     with pytest.raises(UserError, match="must be a folder, or a URI that fsspec opens"):
         location("nosuch://bucket/x")
+
+
+def test_a_store_without_bucket_or_credentials_says_so(bucket, monkeypatch):
+    """Nothing there yet is no error; a store that cannot be asked is, and not `is not published yet`."""
+    assert "would publish" in publishing_state(location(f"{bucket}/new/s"), IDENTITY)
+    for place in (f"{bucket}-other/runs", f"{bucket}-other"):
+        with pytest.raises(UserError, match=r"must be in a store that can be reached.*bucket does not exist"):
+            publishing_state(location(place) / "s", IDENTITY)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    S3FileSystem.clear_instance_cache()
+    try:
+        with pytest.raises(UserError, match="NoCredentials"):
+            open_published(location(f"{bucket}/runs"), made_by="-")
+    finally:
+        S3FileSystem.clear_instance_cache()

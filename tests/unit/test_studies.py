@@ -132,7 +132,7 @@ def study(**changes) -> PlacementStudy:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"seeds": [0, 1, 0]}, "`seeds` must not repeat"),
+        ({"seeds": [0, 1, 0]}, "`seeds`: must name each once"),
         ({"seeds": []}, "`seeds`"),
         ({"methods": []}, "`methods`"),
         ({"methods": [{"experiment": "virtual", "method": "penalty_cnn", "sizes": [n]} for n in (1, 2)]}, "once"),

@@ -99,10 +99,16 @@ def load_placements(names: Sequence[str | Placement], own: Path | None = None) -
         own: YAML of further placements, as `configs/placements.yaml` has them; it may not redefine one of those.
 
     Raises:
-        UserError: a name is unknown, and the message lists those there are; `own` is missing, malformed or redefines.
+        UserError: there is no name, or one twice, or one that is unknown, and the message lists those there are;
+            `own` is missing, malformed or redefines.
     """
     if isinstance(names, str):
         raise UserError(f"`placements` must be a list of names, e.g. ['{names}'], but is the text `{names}`.")
+    called = [name if isinstance(name, str) else name.name for name in names]
+    if not called or len(set(called)) < len(called):
+        raise UserError(
+            f"`placements` must name each sensor once, and one at least, but are {', '.join(called) or 'none'}."
+        )
     path = configs_folder() / "placements.yaml"
     raw = read_yaml(path)
     if own is not None:

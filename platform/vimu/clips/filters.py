@@ -20,7 +20,7 @@ from pydantic import Field, PositiveFloat
 
 from vimu.clips.class_statistics import ClassStatistics, fit_classes, margins
 from vimu.clips.statistics import STATISTICS
-from vimu.runtime.config import Section
+from vimu.runtime.config import EachOnce, Section
 
 OTHER_CLASS = "other_class"
 
@@ -39,7 +39,7 @@ class FilterSettings(Section):
     splits: Literal["train", "train_and_val", "all"] = "train"
     """What is filtered. Thresholds come from the training split always. `all` is the seed paper's: it takes the odd
     clips out of the test too, which makes the test easier."""
-    sensors: tuple[str, ...] | None = None
+    sensors: EachOnce[str] | None = None
     """Sensors looked at, of those synthesized; null takes all, also those that no window holds."""
     rms: PositiveFloat | None = 8.0
     """Size of acceleration, beyond the class's median."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from vimu.contracts import Frame, Gravity, ImuRecording, Motion, Rejection, Smpl
 from vimu.imu.placement_error import displaced, drawn_offsets, offset_notes
 from vimu.imu.presets import Order, Preset, load_preset, placement_names
 from vimu.imu.virtual import virtual_imu
+from vimu.runtime.config import RateHz, Section, Seed, validate
 from vimu.runtime.errors import UserError
 
 
@@ -126,6 +127,11 @@ def _as_preset_has_it(motion: SmplMotion, preset: Preset) -> SmplMotion:
     return replace(motion, betas=betas, trans=trans)
 
 
+class _Numbers(Section):
+    rate_hz: RateHz | Literal["preset"] | None
+    seed: Seed
+
+
 def synthesize(
     file: Path | str,
     *,
@@ -168,6 +174,10 @@ def synthesize(
         Rejection: the file is no usable take; its `reason` says why.
         ChannelMissingError: frame `root` without a sensor on the pelvis.
     """
+    for name, value, known in (("frame", frame, get_args(Frame)), ("gravity", gravity, get_args(Gravity))):
+        if value not in known:
+            raise UserError(f"`{name}` must be one of {', '.join(known)}, but is `{value}`.")
+    validate(_Numbers, {"rate_hz": rate_hz, "seed": seed}, where="`synthesize`")
     path = Path(file)
     if not path.is_file():
         raise UserError(f"`file` must be a mocap file, but `{path}` does not exist.")

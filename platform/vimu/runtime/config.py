@@ -3,9 +3,9 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from vimu.runtime.errors import UserError, listed
 from vimu.runtime.yaml import parse_yaml, read_yaml
@@ -16,6 +16,23 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""What NumPy, scikit-learn and torch all take as a seed."""
+RateHz = Annotated[float, Field(ge=1.0, le=1000.0)]
+"""Of recordings, as of takes. A mistyped million would fill the machine's memory, and Ray would try again for ever."""
+
+T = TypeVar("T")
+
+
+def _each_once(items: tuple[T, ...]) -> tuple[T, ...]:
+    if len(set(items)) < len(items):
+        raise ValueError("must name each once")
+    return items
+
+
+EachOnce = Annotated[tuple[T, ...], Field(min_length=1), AfterValidator(_each_once)]
+"""Some of them, none twice: a sensor that occurs twice would be two channels of one name."""
 
 S = TypeVar("S", bound=Section)
 

@@ -25,7 +25,16 @@ from upath import UPath
 from vimu.runtime.errors import UserError
 from vimu.runtime.manifest import Outcome, manifest_text, only_files_differ, refuse_other
 from vimu.runtime.published import SUCCESS, Published, manifest_path, open_published
-from vimu.runtime.storage import Location, StoredFile, absolute, create, file_sha256, files_below, write_whole
+from vimu.runtime.storage import (
+    Location,
+    StoredFile,
+    absolute,
+    create,
+    file_sha256,
+    files_below,
+    require_store,
+    write_whole,
+)
 
 IDENTITY = ".identity.json"
 
@@ -57,8 +66,13 @@ def publish(
     """
     identity = json.loads(json.dumps(identity))
     if not isinstance(folder, Path):
+        require_store(folder)
         return _publish_in_store(folder, identity, build, made_by, update, workers_write)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        (folder.parent / f".{folder.name}.lock").touch()
+    except OSError as error:
+        raise UserError(f"`{folder.parent}` must be a folder that can be written, but: {error.strerror}.") from error
     try:
         with FileLock(folder.parent / f".{folder.name}.lock", timeout=0):
             _finish_replacing(folder)
@@ -84,6 +98,7 @@ def publish(
 
 def publishing_state(folder: Location, identity: Mapping[str, Any], *, update: bool = False) -> str:
     """What `publish` would do with `folder`: nothing, refuse, go on or begin."""
+    require_store(folder)
     if (folder / SUCCESS).is_file():
         there = open_published(folder, made_by="the job again").manifest["identity"]
         if update and only_files_differ(there, json.loads(json.dumps(identity))):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vimu.runtime.errors import UserError
-from vimu.runtime.storage import Location, StoredFile, absolute, file_sha256
+from vimu.runtime.storage import Location, StoredFile, absolute, file_sha256, require_store
 
 SUCCESS = "_SUCCESS"
 SHARDED = ("clips/", "windows/")
@@ -56,6 +56,7 @@ def open_published(folder: Location, *, made_by: str) -> Published:
         UserError: nothing is published there, or it is damaged.
     """
     if not (folder / SUCCESS).is_file():
+        require_store(folder)
         raise UserError(f"`{folder}` is not published yet. Run first: {made_by}")
     named = (folder / SUCCESS).read_text(encoding="utf-8").strip()
     path = manifest_path(folder, named)

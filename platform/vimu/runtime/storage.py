@@ -6,6 +6,7 @@ conditional write; and a file of a folder must be written under another name fir
 
 import hashlib
 import os
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,9 @@ from upath import UPath
 
 from vimu.runtime.errors import UserError
 
+BROKEN_URI = re.compile(r"(?!file:///)[A-Za-z][\w+.-]+:(//?$|/?[^/]|///)")
+"""`s3:/bucket`, `s3://`: as a path, a folder named `s3:`."""
+
 Location = Path | UPath
 """`Path` for a folder, `UPath` for an object store."""
 
@@ -26,12 +30,15 @@ def location(text: str | Path | UPath) -> Location:
     """A folder, or a place in an object store, by path or URI.
 
     Raises:
-        UserError: a URI whose file system is not installed.
+        UserError: neither, or a URI that names no bucket or whose file system is not installed.
     """
     if isinstance(text, Path | UPath):
         return text
+    if not isinstance(text, str) or not text or BROKEN_URI.match(text):
+        raise UserError(f"A place must be a folder or a URI such as `s3://bucket/runs`, but is `{text}`.")
+    text = text.removeprefix("file://")  # a folder has what a store lacks: a rename
     if "://" not in text:
-        return Path(text)
+        return Path(text).expanduser()
     try:
         place = UPath(text, use_listings_cache=False)
         _ = place.fs
@@ -42,6 +49,25 @@ def location(text: str | Path | UPath) -> Location:
 
 LocationSetting = Annotated[Location, BeforeValidator(location), PlainSerializer(str, return_type=str)]
 """A setting that names a folder or a URI."""
+
+
+def require_store(place: Location) -> None:
+    """Ask a store for what lies at `place`: what fails later fails in the middle of a worker's trace, or not at all.
+
+    Raises:
+        UserError: no credentials, no permission, no such bucket, no server.
+    """
+    if isinstance(place, Path):
+        return
+    try:
+        place.fs.ls(place.path, detail=False)
+    except Exception as error:  # every store has errors of its own
+        if isinstance(error, FileNotFoundError) and "bucket" not in str(error).removeprefix(place.path):
+            return  # nothing is there yet
+        raise UserError(
+            f"`{place}` must be in a store that can be reached, but {type(error).__name__}: {error}. Credentials and "
+            "address come from the environment, e.g. `AWS_ACCESS_KEY_ID`, `AWS_PROFILE`, `AWS_ENDPOINT_URL`."
+        ) from error
 
 
 def absolute(place: Location) -> str:
@@ -90,9 +116,9 @@ def files_below(place: Location) -> list[Location]:
 
 
 def remove(place: Location) -> None:
-    """Remove one file."""
+    """Remove one file, unless a run that was killed has removed it already."""
     if isinstance(place, Path):
-        place.unlink()
+        place.unlink(missing_ok=True)
     else:
         place.fs.rm_file(place.path)  # `unlink` would read brackets in names as a pattern
 

@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_
 from vimu.clips.filters import FilterSettings
 from vimu.imu.placement_error import GREATEST_M
 from vimu.imu.presets import Order, placement_names
-from vimu.runtime.config import Section
+from vimu.runtime.config import EachOnce, RateHz, Section, Seed
 from vimu.runtime.errors import UserError
 from vimu.runtime.session import RaySettings
 from vimu.runtime.storage import Location, LocationSetting
@@ -36,16 +36,16 @@ class SynthesizeSettings(Section):
     """Mocap archives -> labelled virtual recordings."""
 
     inputs: Annotated[tuple[ArchiveInput, ...], Field(min_length=1)]
-    placements: Annotated[tuple[str, ...], Field(min_length=1)] = ("left_wrist", "right_thigh", "head")
+    placements: EachOnce[str] = ("left_wrist", "right_thigh", "head")
     """Where sensors sit: names of `configs/placements.yaml` or `placements_file`, or a preset's name for its sensors.
     The default is the seed paper's."""
     placements_file: Path | None = None
     """YAML of placements beside the shipped ones."""
     placement_error_m: Annotated[float, Field(ge=0, le=GREATEST_M)] = 0.0
     """Each sensor sits beside its place, by up to so much along each axis of its segment, drawn once a clip."""
-    seed: int = 0
+    seed: Seed = 0
     """Of what is drawn: a clip's draw depends on it, on what the take holds and on the sensor."""
-    rate_hz: PositiveFloat = 60.0
+    rate_hz: RateHz = 60.0
     preset: str = "dip"
     """How acceleration is taken: name in `configs/presets.yaml`, or a YAML path."""
     smoothing_s: NonNegativeFloat | None = None
@@ -96,7 +96,7 @@ class PrepareSettings(Section):
     device: str | None = None
     """Name in `configs/devices/`, or a YAML path: virtual clips pass through these devices, so that both sides look
     through the same. None leaves them ideal."""
-    device_seed: int = 0
+    device_seed: Seed = 0
     """Of what the devices draw: a clip's readings depend on it, the clip and the sensor."""
     filters: FilterSettings | None = None
     """Drops clips that do not move like their class; `{}` are the defaults, null keeps all clips."""
@@ -109,7 +109,7 @@ class TuneSettings(Section):
     max_concurrent: PositiveInt = 2
     pretrain_epochs: PositiveInt = 8
     """Pre-training is cut short in a trial: it ranks settings, the final run trains in full."""
-    schedules: Annotated[tuple[Literal["head", "all"], ...], Field(min_length=1)] = ("head", "all")
+    schedules: EachOnce[Literal["head", "all"]] = ("head", "all")
     """Fine-tuning schedules to choose from; `[head]` keeps the seed paper's."""
     penalty_weight: tuple[PositiveFloat, PositiveFloat] = (0.01, 10.0)
     """Range of lambda, logarithmic."""
@@ -117,7 +117,7 @@ class TuneSettings(Section):
     """Range of the fine-tuning rate, logarithmic."""
     encoder_lr_share: tuple[PositiveFloat, PositiveFloat] = (0.05, 1.0)
     """Range of the convolutions' share of that rate, logarithmic; plays a part under schedule `all`."""
-    seed: int = 0
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _ranges(self) -> "TuneSettings":
@@ -139,7 +139,7 @@ class EvaluateSettings(Section):
 class Config(Section):
     """A run."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
     """Results go to `runs_dir/name/STAGE`."""
     runs_dir: LocationSetting = Path("runs")
     """A folder, or a URI that fsspec opens, e.g. `s3://bucket/runs`."""

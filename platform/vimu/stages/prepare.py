@@ -50,11 +50,16 @@ def plan(config: Config) -> Plan[Work]:
 
     Raises:
         UserError: nothing is synthesized yet, no sensor is common to all inputs, there are too few subjects, or the
-            device set does not serve the sensors or the feature set.
+            device set does not serve the sensors or the feature set; archive and recordings have one name.
     """
     settings = config.preparation
     synthesized = clips_of(config)
     real = load_recordings(settings.real.recordings)
+    if real.name in synthesized.details["datasets"]:
+        raise UserError(
+            f"`name` of a mocap archive must not be that of a set of recordings, but `{real.name}` is both: virtual "
+            "and real windows could not be told apart. Give the archive's YAML another name."
+        )
     trials, left_out = list_trials(settings.real.root, real)
     sensors = _sensors(settings.windows, synthesized, real)
     _check_gyroscopes(settings.windows, real, sensors)

@@ -66,16 +66,16 @@ def write_sources(staging: Location, rows: Sequence[Row]) -> StoredFile:
 
 
 def is_known(file: Row, old: Mapping[Source, Row]) -> bool:
-    """True where a file is as it was."""
+    """True where a file is as it was. Not one that was left out as a duplicate: what it repeats may be gone."""
     row = old.get((file["root"], file["path"]))
-    return row is not None and all(row[name] == file[name] for name in KNOWN_BY)
+    return row is not None and row["reason"] != Reason.DUPLICATE and all(row[name] == file[name] for name in KNOWN_BY)
 
 
 def without_duplicates(rows: Sequence[Row], stage: str) -> list[Row]:
     """Keep the first of clips that hold the same; the others become rejections.
 
     Args:
-        rows: `file`, `clip` (or None), `rejection` (or None) of each file read.
+        rows: `file`, `clip` (or None), `rejection` (or None) of each file read, in the order in which they count.
     """
     first: dict[str, Row] = {}
     out = []

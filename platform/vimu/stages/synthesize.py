@@ -167,6 +167,8 @@ def build(config: Config, plan: Plan[Work], staging: Location, previous: Publish
     items = _items(work, tasks, settings, staging)
     read, written = run_shards(run_task, items, staging, config.ray)
     before = [_as_before(old[source]) for source in sorted(known)] + read
+    order = {source: i for i, source in enumerate(files)}
+    before.sort(key=lambda row: order[row["root"], row["file"]])  # of duplicates, the first stays: as from scratch
     rows = without_duplicates(before, NAME)
     held = Counter(row["shard"] for row in old.values() if row["shard"])
     shards = settle_shards(before, rows, shards_of(previous), written, held, staging)

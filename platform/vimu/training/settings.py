@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 
 from vimu.models.penalty_cnn import CnnSettings
-from vimu.runtime.config import Section
+from vimu.runtime.config import EachOnce, Section, Seed
 from vimu.training.augment import AugmentSettings
 from vimu.training.batches import GROUP
 
@@ -31,7 +31,7 @@ class PretrainSettings(Section):
     augment: AugmentSettings = AugmentSettings()
     checkpoint_every_epochs: PositiveInt = 5
     """Ray Train keeps a checkpoint so often; a killed run goes on from the last."""
-    seed: int = 0
+    seed: Seed = 0
 
     @field_validator("n_workers")
     @classmethod
@@ -62,7 +62,7 @@ class FinetuneSettings(Section):
     lr: PositiveFloat = 1e-3
     weight_decay: NonNegativeFloat = 1e-2
     augment: AugmentSettings = AugmentSettings()
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1, 2)
+    seeds: EachOnce[Seed] = (0, 1, 2)
     """One model a seed and start; tables give the mean."""
 
     @field_validator("batch_size")

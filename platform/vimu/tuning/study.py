@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, PositiveInt, model_validator
 
-from vimu.runtime.config import Section
+from vimu.runtime.config import EachOnce, Section, Seed
 from vimu.runtime.errors import UserError, listed
 
 Sensors = tuple[str, ...]
@@ -70,7 +70,7 @@ class PlacementStudy(Section):
     overrides: tuple[str, ...] = ()
     """Over the base, as on the command line: `prepare.windows.length_frames=40`. `name=...` names the run folder."""
     methods: Annotated[tuple[ComparedMethod, ...], Field(min_length=1)]
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1, 2)
+    seeds: EachOnce[Seed] = (0, 1, 2)
     """A seed deals people into folds and starts the models; tables give the mean."""
     n_folds: Annotated[int, Field(ge=3)] = 5
     """Each fold tests once, validates once and trains otherwise."""
@@ -82,8 +82,6 @@ class PlacementStudy(Section):
         kinds = [(m.experiment, m.method) for m in self.methods]
         if len(set(kinds)) < len(kinds):
             raise ValueError("`methods` must have each pair of experiment and method once")
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("`seeds` must not repeat one")
         return self
 
 

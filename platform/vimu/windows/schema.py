@@ -175,4 +175,8 @@ def load_windows(run: Path | str) -> WindowSet:
     if (folder / "prepare" / SUCCESS).is_file():
         folder = folder / "prepare"
     published = open_published(folder, made_by="python jobs/prepare.py --config ...")
+    if published.manifest["stage"] != "prepare":
+        raise UserError(
+            f"`run` must be a run or its `prepare` folder, but `{run}` is of `{published.manifest['stage']}`."
+        )
     return read_windows(published.files("windows/"))

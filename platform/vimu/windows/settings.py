@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
-from vimu.runtime.config import Section
+from vimu.runtime.config import EachOnce, RateHz, Section, Seed
 from vimu.windows.heading import Heading
 
 FeatureSet = Literal["world_acc_ori", "sensor_acc_gyr", "sensor_acc"]
@@ -18,7 +18,7 @@ class WindowSettings(Section):
                             |<------- length 60 ------->|      hop 30 = 50 % overlap
     """
 
-    rate_hz: PositiveFloat = 60.0
+    rate_hz: RateHz = 60.0
     """Every recording is resampled to this rate before windows are cut."""
     length_frames: PositiveInt = 60
     """Window length; 60 frames at 60 Hz are the seed paper's one second."""
@@ -26,7 +26,7 @@ class WindowSettings(Section):
     """From one window's start to the next's."""
     feature_set: FeatureSet = "world_acc_ori"
     """`world_acc_ori`: 12 a sensor, the seed paper's; `sensor_acc_gyr`: 6; `sensor_acc`: 3, gravity included."""
-    sensors: tuple[str, ...] | None = None
+    sensors: EachOnce[str] | None = None
     """Placements used; None takes those that all inputs have."""
     orientation: Literal["recorded", "vqf"] = "recorded"
     """`vqf`: whatever has no orientation of its own gets one from acceleration and gyroscope, by VQF without
@@ -58,7 +58,7 @@ class SplitSettings(Section):
     """Folds that test."""
     val_folds: PositiveInt = 1
     """Folds that validate: early stopping and tuning look here."""
-    seed: int = 0
+    seed: Seed = 0
     test_groups: tuple[str, ...] = ()
     """Subjects that test, by name, in place of folds (DIP-IMU's usual split: s_09, s_10)."""
     val_groups: tuple[str, ...] = ()

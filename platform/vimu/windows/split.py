@@ -22,7 +22,7 @@ def assign_splits(groups: Sequence[str], labels: Sequence[str], settings: SplitS
         dataset: named in errors.
 
     Raises:
-        UserError: fewer groups than folds, or a named group that is not there.
+        UserError: fewer groups than folds, a named group that is not there, or none left to train.
     """
     if settings.test_groups:
         unknown = {*settings.test_groups, *settings.val_groups} - set(groups)
@@ -30,6 +30,8 @@ def assign_splits(groups: Sequence[str], labels: Sequence[str], settings: SplitS
             raise UserError(
                 f"`split` must name subjects of `{dataset}` ({listed(set(groups))}), but names {listed(unknown)}."
             )
+        if set(groups) <= {*settings.test_groups, *settings.val_groups}:
+            raise UserError(f"`split` must leave a subject of `{dataset}` to train, but all test or validate.")
         named = dict.fromkeys(settings.test_groups, "test") | dict.fromkeys(settings.val_groups, "val")
         return [named.get(group, "train") for group in groups]
     fold = fold_of_each(groups, labels, n_folds=settings.n_folds, seed=settings.seed, dataset=dataset)

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, field_validator
 
 from vimu.contracts import ImuRecording
 from vimu.imu.device import device_rng
 from vimu.resampling import resample_rotations, resample_vectors
-from vimu.runtime.config import Section
+from vimu.runtime.config import Section, Seed
 
 SLOWEST, FASTEST = 0.5, 2.0
 """Beyond these, walking is running, and running is none any more."""
@@ -29,11 +29,11 @@ class UpsampleSettings(Section):
 
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Of the windows of the largest class: what each class is brought up to, as far as `max_copies` lets it."""
-    max_copies: PositiveInt = 3
+    max_copies: Annotated[int, Field(ge=1, le=100)] = 3
     """Of a clip, besides itself: copies of few clips are no variety."""
     speed: tuple[float, float] = (0.85, 1.15)
     """Range of the copies' speeds; 1 is the clip's own."""
-    seed: int = 0
+    seed: Seed = 0
 
     @field_validator("speed")
     @classmethod

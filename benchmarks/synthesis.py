@@ -5,6 +5,7 @@ Measured in one run, one thread, CPU seconds, turn by turn, medians over the rou
 - the full smplx mesh in its best batch size, the plain NumPy body, the compiled one at 3 and at 17 sensors;
 - bare `np.load` of stored files, one-shot inflation of deflated ones, and the whole way from either to float32 signals
   (needed keys, checksum, checks, body, plausibility, 60 Hz, acceleration, orientation, gyroscope);
+- a worker's whole task on stored files: the same, statistics, hashes, the Parquet shard on disk and its mark;
 - BVH clips to trajectories, against a parser of `float()` a word.
 
 A ratio is one of frames a CPU second, formed round by round. `spread` has the quartiles of all.
@@ -17,6 +18,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy and torch are imported
@@ -36,12 +38,17 @@ from vimu.body.smpl import SmplBody
 from vimu.clips.synthesis import Synthesizer
 from vimu.contracts import SmplMotion
 from vimu.demo.body import write_body
+from vimu.imu.presets import load_preset
 from vimu.runtime.config import configs_folder
 from vimu.runtime.yaml import read_yaml
+from vimu.stages.shards import MARKS
+from vimu.stages.synthesize_task import Task, run_task
 
 SENSORS = ("left_wrist", "right_thigh", "head")
 BATCHES = (16, 64, 256)
 N_FILES, MESH_FRAMES, REPEATS = 48, 256, 7
+FILES_A_TASK = 8
+"""18 MB of AMASS."""
 TO_REACH = {
     "kernel_over_smplx_full": 500.0, "kernel_17_sensors_cost_over_3": 3.0, "whole_over_np_load_stored": 0.8,
     "whole_over_inflate_deflated": 0.75, "bvh_over_python_parser": 20.0,
@@ -77,6 +84,7 @@ def summary(speed: dict[str, np.ndarray]) -> dict[str, dict]:
         "kernel_over_numpy_reference": speed["kernel_3_sensors"] / speed["numpy_3_sensors"],
         "kernel_17_sensors_cost_over_3": speed["kernel_3_sensors"] / speed["kernel_17_sensors"],
         "whole_over_np_load_stored": speed["whole_stored"] / speed["np_load_stored"],
+        "task_over_np_load_stored": speed["task_stored"] / speed["np_load_stored"],
         "whole_over_inflate_deflated": speed["whole_deflated"] / speed["inflate_deflated"],
         "bvh_over_python_parser": speed["bvh"] / speed["bvh_plain_frame_by_frame"],
         "bvh_over_python_parser_with_vectorised_kinematics": speed["bvh"] / speed["bvh_plain_all_at_once"],
@@ -120,6 +128,7 @@ def measure(folder: Path, n_files: int, bvh: Path) -> tuple[dict[str, np.ndarray
         "kernel_17_sensors": (_each(kernel_17.trajectory, motions), frames),
         "np_load_stored": (_each(_np_load, stored), frames),
         "whole_stored": (_each(whole, stored), frames),
+        "task_stored": (_each(run_task, _tasks(stored, body_file, folder / "shards")), frames),
         "inflate_deflated": (_each(_inflate, deflated), frames),
         "whole_deflated": (_each(whole, deflated), frames),
     }
@@ -139,6 +148,24 @@ def _each(work: Callable, items: Sequence) -> Callable[[], object]:
             work(item)  # nothing is kept, as a worker keeps nothing
 
     return run
+
+
+def _tasks(files: Sequence[Path], body: Path, out: Path) -> list[dict]:
+    """What Ray Data hands to a worker, for `FILES_A_TASK` files each."""
+    for name in ("clips", MARKS):
+        (out / name).mkdir(parents=True)
+    root, archive, parts = files[0].parent, load_archive("amass").model_dump_json(), range(0, len(files), FILES_A_TASK)
+    names = [tuple(path.name for path in files[i : i + FILES_A_TASK]) for i in parts]
+    tasks = [
+        Task(f"{i}", archive, str(root), str(body), part, (("walking", "rule", "words"),) * len(part))
+        for i, part in enumerate(names)
+    ]
+    common = {
+        "staging": str(out), "placements": json.dumps([p.model_dump(mode="json") for p in load_placements(SENSORS)]),
+        "placement_error_m": 0.0, "seed": 0, "rate_hz": 60.0,
+        "preset": load_preset("dip").model_dump_json(exclude_unset=True),
+    }  # fmt: skip
+    return [{"shard": task.shard, "task": json.dumps(asdict(task))} | common for task in tasks]
 
 
 def _full_mesh(body_file: Path, motion: SmplMotion, batch: int) -> Callable[[], object]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_statistics import plain_statistics
 from scipy.spatial.transform import Rotation
 
 from vimu.clips.statistics import REST, STATISTICS, STILL, clip_statistics
@@ -87,3 +88,25 @@ def test_rest_and_very_short_clips_are_finite(n, rate_hz):
 def test_only_world_acceleration_without_gravity_is_taken():
     with pytest.raises(ValueError, match="must be world/removed with `gyr`, but is sensor/included"):
         clip_statistics(in_frame(recording(shaking()), frame="sensor", gravity="included"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    n=st.integers(3, 1200) | st.just(1),
+    n_sensors=st.integers(1, 4),
+    rate_hz=st.sampled_from([20.0, 29.97, 59.94, 60.0, 100.0]),
+    scale=st.sampled_from([1e-4, 0.1, 5.0, 300.0]),
+    seed=st.integers(0, 2**31),
+)
+def test_they_are_those_of_plain_numpy_and_scipy(n, n_sensors, rate_hz, scale, seed):
+    """Grids of an odd and an even number of frequencies; any length but two frames, whose spectrum is flat: which
+    frequency is strongest is then rounding's choice."""
+    rng = np.random.default_rng(seed)
+    acc, gyr = (
+        (scale * (rng.normal(size=(n, n_sensors, 3)) + rng.normal(size=3))).astype(np.float32) for _ in range(2)
+    )
+    sensors = tuple(f"sensor_{i}" for i in range(n_sensors))
+    given = ImuRecording(acc, gyr, None, rate_hz, sensors, "world", "removed")
+    got, wanted = clip_statistics(given), plain_statistics(given)
+    assert got.shape == wanted.shape == (n_sensors, len(STATISTICS))
+    np.testing.assert_allclose(np.exp(got), np.exp(wanted), rtol=1e-9)

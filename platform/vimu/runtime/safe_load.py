@@ -12,16 +12,15 @@ import pickle
 import re
 import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
+import deflate
 import numpy as np
 from numpy.lib import format as npy_format
 
 from vimu.contracts import Reason, Rejection
-from vimu.runtime.checksum import crc32
 from vimu.runtime.pickle_notes import ForbiddenError, Note, NoteReader, OversizedError, as_array, note_class
 
 MAX_EXPANDED_BYTES = 512 * 2**20
@@ -146,11 +145,11 @@ def _check_members(path: Path, members: Collection[zipfile.ZipInfo], max_bytes: 
         raise Rejection(str(path), Reason.UNREADABLE, f"is compressed by method {odd.pop()}; only deflate is read")
 
 
-def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """A member as `archive.read` gives it, but in one piece: its own way costs a tenth more on deflated files.
+def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> memoryview:
+    """A member as `archive.read` gives it, but in one piece and by libdeflate: deflated files take half the time.
 
     Raises:
-        BadZipFile, zlib.error: the two headers of the member differ, it is cut short, or it fails its checksum.
+        BadZipFile, DeflateError: the two headers of the member differ, it is cut short, or it fails its checksum.
     """
     stream = archive.fp
     assert stream is not None
@@ -163,27 +162,33 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     if (flags | info.flag_bits) & ENCRYPTED:
         raise zipfile.BadZipFile(f"`{info.filename}` is encrypted")
     stream.seek(extra_length, io.SEEK_CUR)
-    raw = stream.read(info.compress_size)
+    raw: bytes | bytearray = stream.read(info.compress_size)
     if info.compress_type == zipfile.ZIP_DEFLATED:
-        raw = zlib.decompressobj(-zlib.MAX_WBITS).decompress(raw, info.file_size) if info.file_size else b""
-    if len(raw) != info.file_size or crc32(raw) != info.CRC:
+        if info.file_size > MAX_EXPANSION * len(raw):  # before that much memory is taken for it
+            raise zipfile.BadZipFile(f"`{info.filename}` claims more than {len(raw):,} deflated bytes can hold")
+        raw = deflate.deflate_decompress(raw, info.file_size)  # fails where the stream holds more
+    if len(raw) != info.file_size or deflate.crc32(raw) != info.CRC:
         raise zipfile.BadZipFile(f"`{info.filename}` is cut short or fails its checksum")
-    return raw
+    return memoryview(raw).toreadonly()
 
 
+MAX_EXPANSION = 1032
+"""Of deflate: 258 bytes for the two bits of a repeated length and distance.
+
+Source: RFC 1951, section 3.2.5."""
 LOCAL_HEADER = struct.Struct("<4s2xHH16xHH")
 """Signature, flags, method, length of the name and of what follows it."""
 ENCRYPTED = 0x1
 
 
-def _read_npy(path: Path, key: str, data: bytes) -> np.ndarray[Any, Any]:
+def _read_npy(path: Path, key: str, data: memoryview) -> np.ndarray[Any, Any]:
     shape, fortran, dtype, start = _npy_header(data)
     if dtype.hasobject:
         raise Rejection(str(path), Reason.UNSAFE_PICKLE, f"`{key}` is an array of pickled objects")
     claimed, held = math.prod(shape) * dtype.itemsize, len(data) - start
     if claimed > held:
         raise Rejection(str(path), Reason.OVERSIZED, f"`{key}` claims {claimed:,} bytes but holds {held:,}")
-    array = as_array(memoryview(data)[start : start + max(claimed, 0)], dtype, shape, fortran=fortran)
+    array = as_array(data[start : start + max(claimed, 0)], dtype, shape, fortran=fortran)
     return array if array.flags.aligned else array.copy()
 
 
@@ -195,7 +200,7 @@ PLAIN_HEADER = re.compile(
 """What NumPy writes before numbers and text; its own reader takes any Python literal, and ten times as long."""
 
 
-def _npy_header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+def _npy_header(data: memoryview) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     """Shape, whether in Fortran order, dtype, and where the array begins."""
     plain = PLAIN_HEADER.match(data)
     if plain is not None and plain.end() == 10 + int.from_bytes(data[8:10], "little"):

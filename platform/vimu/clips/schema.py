@@ -83,7 +83,7 @@ def recording_sha256(recording: ImuRecording) -> str:
     digest = hashlib.sha256(f"{recording.rate_hz}|{recording.sensors}|{recording.n_frames}".encode())
     for array in (recording.acc, recording.gyr, recording.ori):
         if array is not None:
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 

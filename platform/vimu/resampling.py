@@ -88,9 +88,8 @@ def _low_passed(
     edge = min(len(x) - 1, int(3 * from_hz / to_hz) * 9)
     path = x.reshape(len(x), -1)
     path = np.concatenate([2 * path[0] - path[edge:0:-1], path, 2 * path[-1] - path[-2 : -edge - 2 : -1]])
-    for _ in range(2):
-        _filter(sos, rest[..., None] * path[0], path)
-        path = np.ascontiguousarray(path[::-1])
+    _filter(sos, rest[..., None] * path[0], path, 0, 1)
+    _filter(sos, rest[..., None] * path[-1], path, len(path) - 1, -1)
     return path[edge : len(path) - edge].reshape(x.shape)
 
 
@@ -108,9 +107,11 @@ def _filter(
     sos: Float[np.ndarray, "sections 6"],
     state: Float[np.ndarray, "sections 2 columns"],
     x: Float[np.ndarray, "frames columns"],
+    first: int,
+    by: int,
 ) -> None:
-    """Filter `x` in place (direct form II, transposed)."""
-    for t in range(len(x)):
+    """Filter `x` in place (direct form II, transposed), from frame `first` forwards (`by` 1) or backwards (-1)."""
+    for t in range(first, first + by * len(x), by):
         for s in range(len(sos)):
             b0, b1, b2, a1, a2 = sos[s, 0], sos[s, 1], sos[s, 2], sos[s, 4], sos[s, 5]
             for c in range(x.shape[1]):

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from smpl_models import write_model
 
+from smpl_models import write_model
 from vimu.archives.amass import read_amass
 from vimu.archives.config import load_archive
 from vimu.body import kernel

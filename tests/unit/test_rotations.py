@@ -32,6 +32,18 @@ def test_a_turn_is_what_led_there_and_what_scipy_says(angles):
     np.testing.assert_allclose(got, scipys, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("at", [0, 63, 64, 150, 199])
+def test_a_large_turn_among_small_ones(at):
+    """Turns are taken in groups; what is quick for small ones is wrong for this one, and only for this."""
+    angles = np.full(200, 0.01)
+    small = turns_between(*pairs(angles)[:2])
+    angles[at] = 3.0
+    start, end, vector = pairs(angles)
+    got = turns_between(start, end)
+    np.testing.assert_allclose(got, vector, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(np.delete(got, at, 0), np.delete(small, at, 0), rtol=0, atol=1e-15)
+
+
 def test_half_a_turn_has_either_sign():
     start, end, vector = pairs(np.full(300, np.pi))
     got = turns_between(start, end)

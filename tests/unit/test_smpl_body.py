@@ -127,7 +127,7 @@ def test_a_person_standing_still_weighs_one_g(demo_body, tmp_path):
         ({"placements": ["vertex:12@nose"]}, "must be one of SMPL's joints"),
         ({"archive": "bandia"}, "`archive` must be one of"),
         ({"placements": "head"}, r"`placements` must be a list of names, e.g. \['head'\], or a preset"),
-        ({"rate_hz": 0}, "`rate_hz` must be "),
+        ({"rate_hz": 0}, "`rate_hz`: input should be greater than or equal to 1, but is 0"),
     ],
 )
 def test_wrong_calls_say_what_would_be_right(amass_samples, demo_body, call, says):

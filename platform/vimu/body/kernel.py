@@ -24,8 +24,7 @@ from vimu.contracts import SmplMotion, Trajectory
 from vimu.runtime.compiled import compiled, plain
 
 BLOCK = 264
-"""Frames side by side: a block and what is made of it stay in the L2 cache. No multiple of 256, with which the rows of
-a block all fall on the same few lines of the L1 cache."""
+"""Frames side by side, in the L2 cache. No multiple of 256: rows would all fall on the same lines of the L1 cache."""
 
 NO_BEND_M = 1e-15
 """Pose directions below this count as zero: their float32 products would be denormal, and slow."""
@@ -122,6 +121,7 @@ def _pose(
     """Fill `position` and `orientation`. `rest` is where the slots' joints are, `bones` from parent to joint, m."""
     n_frames, n_sensors, world = len(poses), len(vertices), len(rest)
     vector, local, bend = np.zeros((3, BLOCK)), np.zeros((9, BLOCK)), np.empty((9, BLOCK), np.float32)
+    angles = np.zeros((len(rig.column), 3, BLOCK))
     turn, place = np.empty((world + 1, 9, BLOCK)), np.zeros((world + 1, 3, BLOCK))
     offset, skin, moved = np.empty((3 * n_sensors, BLOCK), np.float32), np.empty((3, BLOCK)), np.empty((3, BLOCK))
     for i in range(9):
@@ -135,16 +135,18 @@ def _pose(
             x, y, z = to_canonical[3 * a], to_canonical[3 * a + 1], to_canonical[3 * a + 2]
             for t in range(BLOCK):
                 moved[a, t] = x * vector[0, t] + y * vector[1, t] + z * vector[2, t]
+        for t in range(n):  # frame after frame, as they lie in memory: it is far away
+            for joint, column in enumerate(rig.column):
+                if column >= 0:
+                    for a in range(3):
+                        angles[joint, a, t] = poses[start + t, column + a]
         offset[:] = 0
         for joint in range(len(rig.column)):
-            column, slot = rig.column[joint], rig.slot[joint]
-            if column < 0:
+            slot = rig.slot[joint]
+            if rig.column[joint] < 0:
                 local[:] = 0
             else:
-                for t in range(n):
-                    for a in range(3):
-                        vector[a, t] = poses[start + t, column + a]
-                _rotation_less_identity(vector, local)
+                _rotation_less_identity(angles[joint], local)
                 bend[:] = local
                 _add_bend(rig.posedirs[joint], bend, offset)
             if slot >= 0:

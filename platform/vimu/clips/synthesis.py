@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import inf
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -127,9 +126,11 @@ def _as_preset_has_it(motion: SmplMotion, preset: Preset) -> SmplMotion:
     return replace(motion, betas=betas, trans=trans)
 
 
-class _Numbers(Section):
-    rate_hz: RateHz | Literal["preset"] | None
+class _Given(Section):
+    """What of a call is held to the limits that settings have."""
+
     seed: Seed
+    rate_hz: RateHz = 60.0
 
 
 def synthesize(
@@ -177,14 +178,13 @@ def synthesize(
     for name, value, known in (("frame", frame, get_args(Frame)), ("gravity", gravity, get_args(Gravity))):
         if value not in known:
             raise UserError(f"`{name}` must be one of {', '.join(known)}, but is `{value}`.")
-    validate(_Numbers, {"rate_hz": rate_hz, "seed": seed}, where="`synthesize`")
+    rate = {} if rate_hz is None or rate_hz == "preset" else {"rate_hz": rate_hz}
+    validate(_Given, {"seed": seed} | rate, where="`synthesize`")
     path = Path(file)
     if not path.is_file():
         raise UserError(f"`file` must be a mocap file, but `{path}` does not exist.")
     if archive is None and path.suffix != ".npz":
         raise UserError(f"`archive` must be given for a `{path.suffix}` file, e.g. archive='bandai', but is missing.")
-    if isinstance(rate_hz, int | float) and not 0 < rate_hz < inf:
-        raise UserError(f"`rate_hz` must be more than 0 Hz, `preset`, or None for the file's, but is {rate_hz}.")
     chosen = load_preset(preset, smoothing_s=smoothing_s, order=order)
     sensors = load_placements(placement_names(placements), None if placements_file is None else Path(placements_file))
     synthesizer = Synthesizer(load_archive(archive or "amass"), sensors, body, chosen)

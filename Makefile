@@ -4,7 +4,7 @@ PY := .venv/bin/python
 VIMU_DATA ?= ../shared/data
 export RAY_USAGE_STATS_ENABLED = 0
 
-.PHONY: demo test lint open-data open realism clean
+.PHONY: demo test chaos lint open-data open realism clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -17,6 +17,9 @@ demo: .venv/.installed ## the main job on generated data, into runs/demo
 
 test: .venv/.installed ## all tests
 	VIMU_DATA=$(VIMU_DATA) $(PY) -m pytest
+
+chaos: .venv/.installed ## kill drivers, workers and nodes of running jobs; some ten minutes
+	$(PY) -m pytest -m chaos tests/chaos
 
 lint: .venv/.installed ## ruff, mypy, import-linter
 	$(PY) -m ruff check .

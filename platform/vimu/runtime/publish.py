@@ -1,7 +1,9 @@
 """Publishing a stage's folder: all of it at once, or nothing.
 
 In a folder: a stage writes into `.NAME.staging` beside its final folder; when every file is there, `manifest.json` and
-then `_SUCCESS`, which names the manifest's sha256, follow, and one rename makes it visible.
+then `_SUCCESS`, which names the manifest's sha256, follow, and one rename makes it visible. What a build keeps to go on
+after a kill is hidden (its name begins with a dot) and goes between `_SUCCESS` and the rename: until then, a killed run
+repeats nothing.
 
 In an object store, which has no rename: it writes below `NAME/data-IDENTITY/`, then `manifest-SHA256.json`, and one
 conditional write of `_SUCCESS` makes it visible. Of several runs that publish there at once, one succeeds.
@@ -32,6 +34,7 @@ from vimu.runtime.storage import (
     create,
     file_sha256,
     files_below,
+    remove,
     require_store,
     write_whole,
 )
@@ -80,10 +83,12 @@ def publish(
             if previous is not None and previous.manifest["identity"] == identity:
                 return previous
             staging = folder.parent / f".{folder.name}.staging"
-            _prepare_staging(staging, identity)
-            started = time.time()
-            outcome = build(staging, previous)
-            _seal(staging, identity, outcome, made_by, started)
+            if not _is_sealed(staging, identity):
+                _prepare_staging(staging, identity)
+                started = time.time()
+                outcome = build(staging, previous)
+                _seal(staging, identity, outcome, made_by, started)
+            _remove_hidden(staging)
             if previous is not None:
                 folder.rename(_aside(folder))
             staging.rename(folder)
@@ -156,17 +161,34 @@ def _left_by(staging: Location) -> object:
 
 
 def _seal(staging: Path, identity: Mapping[str, Any], outcome: Outcome, made_by: str, started: float) -> None:
-    (staging / IDENTITY).unlink()
-    for torn in staging.rglob("*.partial"):  # left by a worker that was killed while it wrote
-        torn.unlink()
     known = {file.where: file for file in outcome.files}
     entries = []
-    for path in (Path(str(p)) for p in files_below(staging)):
+    for path in (Path(str(p)) for p in files_below(staging) if not _hidden(p, staging)):
+        if path in (staging / "manifest.json", staging / SUCCESS):  # of a run that was killed while it wrote them
+            continue
         file = known.get(absolute(path)) or StoredFile(str(path), path.stat().st_size, file_sha256(path))
         entries.append({"path": path.relative_to(staging).as_posix(), "bytes": file.n_bytes, "sha256": file.sha256})
     text = manifest_text(identity, outcome, entries, made_by=made_by, started=started)
     write_whole(staging / "manifest.json", text)
     write_whole(staging / SUCCESS, hashlib.sha256(text.encode()).hexdigest() + "\n")
+
+
+def _is_sealed(staging: Path, identity: Mapping[str, Any]) -> bool:
+    """Whether a run was killed between the last file of this very result and the rename."""
+    try:
+        return bool(open_published(staging, made_by="-").manifest["identity"] == identity)
+    except UserError:
+        return False
+
+
+def _remove_hidden(staging: Location) -> None:
+    """Remove what a build kept to go on with, and what workers left that were killed while they wrote."""
+    for path in files_below(staging):
+        if _hidden(path, staging):
+            remove(path)
+    if isinstance(staging, Path):  # an object store has no empty folders
+        for folder in [p for p in staging.rglob(".*") if p.is_dir()]:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _publish_in_store(
@@ -191,6 +213,7 @@ def _publish_in_store(
     write_whole(manifest_path(folder, named), text)
     if not create(success, f"{named}\n".encode(), **condition):
         raise UserError(f"Another run published `{folder}` meanwhile. Run again to see whether it is the same.")
+    _remove_hidden(data)
     published = open_published(folder, made_by=made_by)
     return Published(published.folder, published.manifest, fresh=True)
 
@@ -200,7 +223,7 @@ def _built_here(data: UPath, identity: Mapping[str, Any], build: Build, previous
     staging = Path(tempfile.gettempdir()) / f"vimu-{os.getuid()}" / data.name
     _prepare_staging(staging, identity)
     outcome = build(staging, previous)
-    for path in (Path(str(p)) for p in files_below(staging) if p.name != IDENTITY):
+    for path in (Path(str(p)) for p in files_below(staging) if not _hidden(p, staging)):
         write_whole(data / path.relative_to(staging).as_posix(), path.read_bytes())
     shutil.rmtree(staging)
     return outcome
@@ -217,7 +240,7 @@ def _data(identity: Mapping[str, Any]) -> str:
     return "data-" + hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _hidden(path: Location, below: UPath) -> bool:
+def _hidden(path: Location, below: Location) -> bool:
     return any(part.startswith(".") for part in PurePosixPath(str(path).removeprefix(str(below))).parts)
 
 

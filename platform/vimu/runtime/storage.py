@@ -4,10 +4,14 @@ Two things differ between them, and only this module and `publish` know: a folde
 conditional write; and a file of a folder must be written under another name first, while an object appears whole.
 """
 
+import errno
 import hashlib
 import os
 import re
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
@@ -17,7 +21,8 @@ import pyarrow.parquet as pq
 from pydantic import BeforeValidator, PlainSerializer
 from upath import UPath
 
-from vimu.runtime.errors import UserError
+from vimu.runtime.errors import OperationError, TransientError, UserError
+from vimu.runtime.transient import is_transient
 
 BROKEN_URI = re.compile(r"(?!file:///)[A-Za-z][\w+.-]+:(//?$|/?[^/]|///)")
 """`s3:/bucket`, `s3://`: as a path, a folder named `s3:`."""
@@ -76,26 +81,61 @@ def absolute(place: Location) -> str:
 
 
 def write_whole(path: Location, content: bytes | memoryview | str) -> None:
-    """Write a file that is seen under its name only when it is whole."""
+    """Write a file that is seen under its name only when it is whole.
+
+    Raises:
+        OperationError: there is no room for it; a TransientError where trying again may do.
+    """
     data = content.encode() if isinstance(content, str) else content
     if not isinstance(path, Path):
         path.fs.pipe_file(path.path, bytes(data))  # an object appears whole
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.rename(path)
+    with _writing(path, len(data)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.rename(path)
 
 
-def create(path: UPath, content: bytes, **condition: Any) -> bool:
-    """Write an object unless it exists: of several that try, one succeeds. False where another one did.
+@contextmanager
+def _writing(path: Path, n_bytes: int) -> Iterator[None]:
+    """Say of what the block could not write whether there is no room for it, or whether trying again may do."""
+    try:
+        yield
+    except OSError as error:
+        path.with_name(f".{path.name}.{os.getpid()}.partial").unlink(missing_ok=True)
+        if error.errno in NO_ROOM:
+            free = shutil.disk_usage(next(p for p in path.parents if p.is_dir())).free
+            raise OperationError(
+                f"`{path}` must be written, {n_bytes:,} bytes, but: {os.strerror(error.errno)}; {free:,} bytes are "
+                "free there. Make room and run the same command again: what is finished is not repeated."
+            ) from error
+        if is_transient(error):
+            raise TransientError(f"`{path}` must be written, but cannot be at the moment: {error}.") from error
+        raise
+
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def create(path: Location, content: bytes, **condition: Any) -> bool:
+    """Write a file or object unless it exists: of several that try, one succeeds. False where another one did.
 
     Args:
         condition: of the store's own, in place of "does not exist": e.g. `IfMatch` of S3.
     """
+    if isinstance(path, Path):
+        try:
+            with _writing(path, len(content)):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("xb") as stream:
+                    stream.write(content)
+        except FileExistsError:
+            return False
+        return True
     try:
         path.fs.pipe_file(path.path, content, **(condition or {"mode": "create"}))
     except FileExistsError:
@@ -116,7 +156,7 @@ def files_below(place: Location) -> list[Location]:
 
 
 def remove(place: Location) -> None:
-    """Remove one file, unless a run that was killed has removed it already."""
+    """Remove one file, if it is there: a run that was killed may have."""
     if isinstance(place, Path):
         place.unlink(missing_ok=True)
     else:

@@ -1,4 +1,4 @@
-"""The command line that every job has, and the exit codes: 0 done, 2 what a person gave, 1 anything else."""
+"""The command line that every job has, and the exit codes: 0 done, 2 what a person gave, 130 Ctrl-C, 1 all else."""
 
 import sys
 import traceback
@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from vimu.contracts import Rejection
 from vimu.runtime.config import S, load_config
 from vimu.runtime.console import console
-from vimu.runtime.errors import EXIT_OPERATION_FAILED, EXIT_USER, UserError
+from vimu.runtime.errors import EXIT_INTERRUPTED, EXIT_OPERATION_FAILED, EXIT_USER, OperationError, UserError
 from vimu.runtime.published import Published
 from vimu.stages.config import Config
 from vimu.stages.inputs import require_inputs
@@ -74,10 +74,12 @@ def run_job(
         path = " ".join([str(config), *(f"--set {o}" for o in overrides)])
         if dump_config:
             YAML().dump(settings.model_dump(mode="json"), sys.stdout)
-        elif run_update is not None:
-            run_update(settings, path, dry_run, update)
-        else:
-            run(settings, path, dry_run)
+            return
+        try:
+            run(settings, path, dry_run) if run_update is None else run_update(settings, path, dry_run, update)
+        except KeyboardInterrupt:  # here, as typer would say nothing
+            console.print("[bold]interrupted.[/] Run the same command again: what is finished is not repeated.")
+            sys.exit(EXIT_INTERRUPTED)
 
     def main_without_update(
         config: ConfigOption,
@@ -97,6 +99,9 @@ def run_job(
     except Rejection as rejection:
         console.print(f"[bold red]error:[/] {escape(str(rejection))}")
         sys.exit(EXIT_USER)
+    except OperationError as error:
+        console.print(f"[bold red]failed:[/] {escape(str(error))}")
+        sys.exit(EXIT_OPERATION_FAILED)
     except Exception as error:  # noqa: BLE001 - the last resort: anything else is a failed operation
         cause = _user_error_behind(error)
         if cause is not None:

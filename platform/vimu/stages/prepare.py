@@ -19,7 +19,7 @@ from vimu.stages.config import Config, PrepareSettings
 from vimu.stages.mountings import estimate_mountings, estimated_sensors
 from vimu.stages.prepare_clips import ClipPlan, plan_clips
 from vimu.stages.prepare_task import run_task
-from vimu.stages.shards import Row, clear_marks, rejection_row, run_shards, write_rejections
+from vimu.stages.shards import Row, rejection_row, run_shards, write_rejections
 from vimu.stages.stage import Plan, Stage, clips_of, input_identity
 from vimu.windows.features import FEATURE_SETS
 from vimu.windows.settings import WindowSettings
@@ -128,7 +128,6 @@ def build(config: Config, plan: Plan[Work], staging: Location) -> Outcome:
     write_rejections(staging, rejections)
     if work.clips.filtered is not None:
         work.clips.filtered.write(staging)
-    clear_marks(staging)
     cut = windows + copies
     virtual = list(work.synthesized.details["datasets"])
     return Outcome(

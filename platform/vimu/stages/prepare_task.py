@@ -22,8 +22,9 @@ from vimu.recordings.config import RecordingConfig
 from vimu.recordings.trials import TrialFile, read_trial
 from vimu.runtime.config import validate
 from vimu.runtime.storage import StoredFile, location
+from vimu.runtime.transient import blame_storage
 from vimu.stages.mountings import turns_of
-from vimu.stages.shards import Row, mark_done, rejection_row, write_shard
+from vimu.stages.shards import Row, mark_done, rejection_row, say_about, write_shard
 from vimu.windows.schema import window_schema
 from vimu.windows.settings import WindowSettings
 from vimu.windows.upsample import at_speed
@@ -127,10 +128,14 @@ def _trials(item: Row, settings: WindowSettings, sensors: Sequence[str]) -> list
         span = None if entry["span"] is None else (entry["span"][0], entry["span"][1])
         named = (entry["trial"], entry["subject"], entry["activity"], entry["session"])
         trial = TrialFile(Path(entry["path"]), *named, span)
+        say_about(item, trial.path)
         try:
             recording = read_trial(trial, real, sensors=sensors, rate_hz=settings.rate_hz)
-        except Rejection as rejection:
-            sources.append(Rejection(trial.trial, rejection.reason, rejection.detail))
+        except (Rejection, OSError, MemoryError) as error:
+            blame_storage(error, trial.path)
+            if not isinstance(error, Rejection):
+                raise
+            sources.append(Rejection(trial.trial, error.reason, error.detail))
             continue
         if mountings:
             turns, notes = turns_of(trial, mountings, sensors)

@@ -2,14 +2,18 @@
 
 A task's mark, `.tasks/SHARD.json`, holds the rows that the driver needs (ids, hashes, rejections) and what the shard's
 file must hash to; it is written after the shard. Run again, tasks whose mark is there are not run. Ray Data schedules
-the tasks and retries those whose worker died; the same task writes the same bytes under the same name.
+the tasks and tries those again whose worker died or whose storage did not answer; the same task writes the same bytes
+under the same name.
+
+Ray Data tries a task whose worker dies without end, so the tries are counted here: each leaves an empty file. From the
+second on, a task says which file it is about to read, for the message when it has died for the last time.
 """
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -19,11 +23,13 @@ from rich.progress import track
 from vimu.clips.schema import REJECTION_SCHEMA
 from vimu.contracts import Rejection
 from vimu.runtime.console import console
-from vimu.runtime.errors import UserError
+from vimu.runtime.errors import OperationError, TransientError, UserError
 from vimu.runtime.session import RaySettings, ray_session
-from vimu.runtime.storage import Location, StoredFile, files_below, remove, stored, write_whole
+from vimu.runtime.storage import Location, StoredFile, create, files_below, location, stored, write_whole
 
 MARKS = ".tasks"
+MAX_TRIES = 4
+"""A clip that takes its worker's memory does so each time; a node that is lost takes a task with it once or twice."""
 Row = dict[str, Any]
 
 
@@ -41,6 +47,7 @@ def run_shards(
 
     Raises:
         UserError: a task's.
+        OperationError: a task's, a TransientError after `MAX_TRIES`; or a task's worker died as often.
     """
     done = _marked(staging)
     todo = [item for item in items if item["shard"] not in done]
@@ -48,36 +55,60 @@ def run_shards(
         with ray_session(ray_settings):
             import ray
 
-            ray.data.DataContext.get_current().enable_progress_bars = False  # ours shows files, not blocks
-            mapped = ray.data.from_items(todo, override_num_blocks=len(todo)).map(partial(_telling, task))
+            context = ray.data.DataContext.get_current()
+            context.enable_progress_bars = False  # ours shows files, not blocks
+            context.retried_map_errors, context.max_map_retries = [TransientError.__name__], MAX_TRIES - 1
+            run = os.urandom(4).hex()  # what a killed run tried does not count
+            counted = [item | {"tries": f"{item['shard']}.{run}"} for item in todo]
+            mapped = ray.data.from_items(counted, override_num_blocks=len(counted)).map(partial(_tried, task))
             for row in track(mapped.iter_rows(), "  tasks", total=len(todo), console=console):
                 if "user_error" in row:
                     raise UserError(row["user_error"])
+                if "failed" in row:
+                    raise OperationError(row["failed"])
     marks = [json.loads(_mark(staging, item["shard"]).read_text(encoding="utf-8")) for item in items]
     rows = [row for mark in marks for row in mark["rows"]]
     return rows, [StoredFile(**mark["file"]) for mark in marks if mark["file"]]
 
 
-def _telling(task: Callable[[Row], Row], item: Row) -> Row:
-    """`task`, with its UserError as a row: as an exception, it would reach the driver as text among Ray's."""
+def _tried(task: Callable[[Row], Row], item: Row) -> Row:
+    """`task`, with errors that end the run as a row: as exceptions, they would reach the driver as text among Ray's.
+
+    Raises:
+        TransientError: for Ray Data to try again.
+    """
+    staging = location(item["staging"])
+    tries = staging / MARKS / item["tries"]
+    nth = next((n for n in range(MAX_TRIES) if create(tries.with_name(f"{tries.name}.{n}"), b"")), None)
+    about = tries.with_name(f"{tries.name}.about")
+    if nth != 0 and _mark(staging, item["shard"]).is_file():
+        return {"shard": item["shard"]}  # its node was lost after it, and its result with the node
+    if nth is None:
+        what = about.read_text(encoding="utf-8") if about.is_file() else f"shard {item['shard']}"
+        return {
+            "failed": f"A Ray worker died {MAX_TRIES} times over `{what}`, as one does that is out of memory. Give "
+            "workers more, or take the file out, and run the same command again: what is finished is not repeated."
+        }
     try:
-        return task(item)
+        return task(item | {"about": str(about) if nth else None})
     except UserError as error:
         return {"user_error": str(error)}
+    except OperationError as error:
+        if isinstance(error, TransientError) and nth + 1 < MAX_TRIES:
+            raise
+        return {"failed": str(error)}
+
+
+def say_about(item: Row, name: object) -> None:
+    """Leave word, from a worker whose task has failed before, of what it is about to read."""
+    if item.get("about") is not None:
+        write_whole(location(item["about"]), str(name))
 
 
 def mark_done(staging: Location, shard: str, rows: Sequence[Row], file: StoredFile | None) -> None:
     """Say, from a worker, that a shard is whole, what it holds and what it left out."""
     mark = {"rows": list(rows), "file": None if file is None else asdict(file)}
     write_whole(_mark(staging, shard), json.dumps(mark))
-
-
-def clear_marks(staging: Location) -> None:
-    """Remove the marks: the last step of a build."""
-    for mark in files_below(staging / MARKS):
-        remove(mark)
-    if isinstance(staging, Path) and (staging / MARKS).is_dir():  # an object store has no empty folders
-        (staging / MARKS).rmdir()
 
 
 def write_shard(path: Location, table: pa.Table, *, dictionary: Sequence[str]) -> StoredFile:

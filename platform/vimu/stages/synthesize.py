@@ -26,7 +26,7 @@ from vimu.runtime.storage import Location, absolute, file_sha256
 from vimu.stages.config import Config, SynthesizeSettings
 from vimu.stages.dealing import deal, without_files
 from vimu.stages.listing import files_of, once
-from vimu.stages.shards import Row, clear_marks, rejection_row, run_shards, write_rejections
+from vimu.stages.shards import Row, rejection_row, run_shards, write_rejections
 from vimu.stages.sources import (
     CLIP,
     is_known,
@@ -181,7 +181,6 @@ def build(config: Config, plan: Plan[Work], staging: Location, previous: Publish
         raise UserError(f"`synthesize.inputs` must hold a usable file, but of {files_in}, {_why(rejections)}.")
     sources = [source_row(files[row["root"], row["file"]], row["clip"], row["rejection"]) for row in rows]
     tables = [write_rejections(staging, rejections), write_sources(staging, sources)]
-    clear_marks(staging)
     return Outcome(
         counts={
             "files_in": files_in, "clips": len(clips), "rejections": len(rejections),

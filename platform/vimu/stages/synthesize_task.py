@@ -19,7 +19,8 @@ from vimu.contracts import Reason, Rejection
 from vimu.imu.presets import Preset
 from vimu.runtime.config import validate
 from vimu.runtime.storage import location
-from vimu.stages.shards import Row, mark_done, rejection_row
+from vimu.runtime.transient import blame_storage
+from vimu.stages.shards import Row, mark_done, rejection_row, say_about
 from vimu.stages.sources import write_clips
 
 NAME = "synthesize"
@@ -50,6 +51,7 @@ def run_task(item: Row) -> Row:
     clips = []
     for name, (label, rule, description) in zip(task.files, task.labels, strict=True):
         path = Path(task.root) / name
+        say_about(item, path)
         try:
             motion = as_decided(synthesizer.read(path, Path(task.root)), *task.decided.get(name, (None, ())))
             recording = synthesizer.recording(
@@ -57,8 +59,11 @@ def run_task(item: Row) -> Row:
             )
             if recording.n_frames == 0:
                 raise Rejection(str(path), Reason.TOO_SHORT, "no frame is left after the difference")
-        except Rejection as rejection:
-            rows.append({"file": name, "clip": None, "rejection": rejection_row(name, rejection, NAME)})
+        except (Rejection, OSError, MemoryError) as error:
+            blame_storage(error, path)
+            if not isinstance(error, Rejection):
+                raise
+            rows.append({"file": name, "clip": None, "rejection": rejection_row(name, error, NAME)})
             continue
         clip = clip_row(
             replace(motion, take=replace(motion.take, description=description)),

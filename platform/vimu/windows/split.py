@@ -3,6 +3,7 @@
 On UMAFall a plain forest scores 0.83 with windows split at random and 0.59 with subjects kept apart.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -58,6 +59,11 @@ def fold_of_each(
     order = np.lexsort((labels, groups))
     y, g = np.asarray(labels)[order], np.asarray(groups)[order]
     fold = np.empty(len(groups), dtype=np.int64)
+    commonest = max(Counter(labels).values())
+    if commonest < n_folds:
+        raise UserError(
+            f"`n_folds` = {n_folds} must be at most what the commonest class has, but that has {commonest}."
+        )
     dealt = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed).split(np.zeros(len(y)), y, g)
     for k, (_, members) in enumerate(dealt):
         fold[order[members]] = k

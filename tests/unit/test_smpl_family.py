@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import smplx
 import torch
-from smpl_models import KINTREE, write_model
 from smplx.joint_names import JOINT_NAMES, SMPLH_JOINT_NAMES
 
 import vimu
+from smpl_models import KINTREE, write_model
 from vimu.archives.amass import read_amass
 from vimu.archives.config import load_archive
 from vimu.body.models import load_smpl_model, model_files

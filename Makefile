@@ -15,10 +15,10 @@ demo: .venv/.installed ## the main job on generated data, into runs/demo
 	$(PY) -m vimu.demo data/demo
 	$(PY) jobs/pipeline.py --config configs/demo.yaml
 
-test: .venv/.installed ## all tests
+test: .venv/.installed ## all tests but those of `make chaos`
 	VIMU_DATA=$(VIMU_DATA) $(PY) -m pytest
 
-chaos: .venv/.installed ## kill drivers, workers and nodes of running jobs; some ten minutes
+chaos: .venv/.installed ## kill drivers, workers and nodes of running jobs, fill disks: about ten minutes
 	$(PY) -m pytest -m chaos tests/chaos
 
 lint: .venv/.installed ## ruff, mypy, import-linter

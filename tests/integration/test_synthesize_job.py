@@ -1,21 +1,13 @@
 """Synthesis on Ray Data: nothing lost, nothing twice, the plan is what happens."""
 
-import dataclasses
-import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import tarfile
-import time
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from ruamel.yaml import YAML
 
 import vimu
 from vimu.archives.unpack import unpack, unpack_all
@@ -103,50 +95,6 @@ def test_the_same_take_twice_is_kept_once(small_data, small_config, demo_body, t
     [row] = rejections(config)
     assert (row["reason"], row["path"]) == ("duplicate", "b/two/walk_poses")
     assert len(clips_table(config)[0]) == 1
-
-
-@pytest.mark.slow
-def test_a_killed_driver_goes_on_where_it_was(small_run, small_config, repo, tmp_path, local_ray):
-    """SIGKILL as soon as some tasks are done: the rerun repeats none of them and ends with the same hash."""
-    config = small_config(tmp_path / "runs")
-    path = tmp_path / "run.yaml"
-    with path.open("w") as stream:
-        YAML().dump(json.loads(config.model_dump_json()), stream)
-    marks = config.runs_dir / "small" / ".synthesize.staging" / ".tasks"
-    driver = subprocess.Popen(
-        [sys.executable, "jobs/synthesize.py", "--config", str(path), "--set", "ray.num_cpus=1"], cwd=repo,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while not list(marks.glob("*.json")):
-        assert driver.poll() is None, "the job ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    driver.send_signal(signal.SIGKILL)
-    driver.wait(30)
-    # its workers die with their Ray; until then they may finish a task
-    done = _when_still(marks)
-    plan = synthesize.plan(config)
-    assert 0 < len(done) < plan.counts["tasks"], "nothing was left to do: the kill came too late"
-    assert not (config.run_dir / "synthesize").exists()
-    shards = config.run_dir / ".synthesize.staging" / "clips"
-    before = {p.name: p.stat().st_mtime_ns for p in shards.glob("*.parquet") if p.stem in done}
-    plan = dataclasses.replace(plan)
-    published = synthesize.STAGE.run(config, plan, "-")
-    after = {p.name: p.stat().st_mtime_ns for p in (Path(f.where) for f in published.files("clips/"))}
-    assert {name: after[name] for name in before} == before
-    assert published.content_hash == open_published(small_run.run_dir / "synthesize", made_by="-").content_hash
-    assert sorted(p.name for p in published.folder.rglob(".*")) == []
-
-
-def _when_still(marks: Path) -> set[str]:
-    seen, since = None, time.monotonic()
-    while time.monotonic() - since < 3:
-        now = {p.stem for p in marks.glob("*.json")}
-        if now != seen:
-            seen, since = now, time.monotonic()
-        time.sleep(0.1)
-    return seen or set()
 
 
 @pytest.mark.parametrize("kind", ["missing", "empty", "link"])

@@ -89,5 +89,10 @@ def class_weights(y: Int[np.ndarray, " n"], n_classes: int) -> Float[Tensor, " N
 
 
 def channel_statistics(x: Float[np.ndarray, "n L C"]) -> tuple[Float[Tensor, " C"], Float[Tensor, " C"]]:
-    """Mean and standard deviation of each channel, of a training split."""
+    """Mean and standard deviation of each channel, of a training split.
+
+    A window that is not finite plays no part: the step that meets it stops and names it.
+    """
+    finite = np.isfinite(x).all(axis=(1, 2))
+    x = x if finite.all() else x[finite]
     return torch.from_numpy(x.mean(axis=(0, 1))), torch.from_numpy(x.std(axis=(0, 1)))

@@ -42,7 +42,7 @@ class Tracker:
             client = MlflowClient(mlflow_uri)
             experiment = client.get_experiment_by_name(EXPERIMENT)
             number = experiment.experiment_id if experiment is not None else client.create_experiment(EXPERIMENT)
-            run = client.create_run(number, run_name=folder.resolve().parent.name.strip("."))
+            run = client.create_run(number, run_name=folder.resolve().parents[1].name)
             for name, value in params.items():
                 client.log_param(run.info.run_id, name, value)
             self._mlflow, self._run = client, run.info.run_id

@@ -111,15 +111,15 @@ def _train(job: Job) -> None:
         tracker = Tracker(Path(job.tensorboard), start_epoch=start, mlflow_uri=job.mlflow_uri, params=params)
 
     for epoch in range(start, settings.epochs):
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.process_time()
         rate = schedule.get_last_lr()[0]
         loss = train_epoch(parallel, optimizer, shards, plan, epoch=epoch, std=model.std)
-        seconds = time.perf_counter() - began
+        seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
         schedule.step()
         macro_f1 = float(macro_f1_of(_summed(_confusion(model, val_share, classes))))
         log.append({
             "epoch": epoch, "loss": float(_summed(np.array([loss]))[0] / world), "val_macro_f1": macro_f1,
-            "seconds": round(seconds, 4),
+            "seconds": round(seconds, 4), "cpu_seconds": round(cpu_seconds, 4),
         })  # fmt: skip
         best_epoch = int(np.argmax([line["val_macro_f1"] for line in log]))
         if best_epoch == len(log) - 1:

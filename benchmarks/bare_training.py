@@ -1,0 +1,83 @@
+"""What pre-training is measured against: a plain PyTorch loop, and its step alone."""
+
+import time
+from typing import Any
+
+import torch
+from torch import nn
+
+from vimu.runtime.storage import StoredFile
+from vimu.training.fit import objective_for
+from vimu.training.loop import Objective
+from vimu.training.settings import PretrainSettings
+from vimu.windows.schema import WindowSet, read_windows
+
+
+class Bare(nn.Module):
+    """The same loss with torch's own random numbers."""
+
+    def __init__(self, objective: Objective) -> None:
+        super().__init__()
+        self.objective = objective
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        model, decoder = self.objective.model, self.objective.decoder
+        latent = model.encoder(model.normalized(x))
+        pooled = torch.cat([latent.mean(dim=2), latent.amax(dim=2)], dim=1)
+        logits = model.classifier(nn.functional.dropout(pooled, model.dropout))
+        loss = nn.functional.cross_entropy(logits, y, weight=self.objective.class_weight)
+        noise = torch.randn_like(x) * self.objective.noise_std
+        return loss + self.objective.penalty_weight * decoder.penalty(model, x, noise)
+
+
+def bare_loop(file: StoredFile, settings: PretrainSettings) -> list[tuple[float, float]]:
+    """Seconds, and CPU seconds, of each epoch of a plain loop."""
+    loss_of, x, y, step = _parts(file, settings)
+    seconds = []
+    for _ in range(settings.epochs):
+        began, cpu_began = time.perf_counter(), time.process_time()
+        losses = []
+        for rows in torch.randperm(len(x), device=x.device).split(settings.batch_size):
+            loss = loss_of(x[rows], y[rows])
+            step(loss)
+            losses.append(loss.detach())
+        float(torch.stack(losses).mean())
+        seconds.append((time.perf_counter() - began, time.process_time() - cpu_began))
+    return seconds
+
+
+def step_alone(file: StoredFile, settings: PretrainSettings) -> list[tuple[float, float]]:
+    """Seconds, and CPU seconds, of as many steps as an epoch has, on one batch."""
+    loss_of, x, y, step = _parts(file, settings)
+    batch, labels = x[: settings.batch_size].clone(), y[: settings.batch_size].clone()
+    seconds = []
+    for _ in range(settings.epochs):
+        began, cpu_began = time.perf_counter(), time.process_time()
+        for _ in range(len(x) // settings.batch_size):
+            loss = loss_of(batch, labels)
+            step(loss)
+        float(loss.detach())
+        seconds.append((time.perf_counter() - began, time.process_time() - cpu_began))
+    return seconds
+
+
+def _parts(file: StoredFile, settings: PretrainSettings) -> tuple[Any, torch.Tensor, torch.Tensor, Any]:
+    """Loss, windows, labels and the step of an optimiser, on the device there is."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    windows: WindowSet = read_windows([file]).where(split="train")
+    bare = Bare(objective_for(windows, windows.classes, settings)).to(device).train()
+    optimizer = torch.optim.AdamW(bare.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
+    bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+
+    def loss_of(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            return bare(x, y)
+
+    def step(loss: torch.Tensor) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(bare.parameters(), settings.clip_norm)
+        optimizer.step()
+
+    x, y = torch.from_numpy(windows.x).to(device), torch.from_numpy(windows.targets(windows.classes)).to(device)
+    return loss_of, x, y, step

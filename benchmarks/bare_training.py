@@ -14,7 +14,10 @@ from vimu.windows.schema import WindowSet, read_windows
 
 
 class Bare(nn.Module):
-    """The same loss with torch's own random numbers."""
+    """The same loss with torch's own random numbers; the encoder is called for the classifier and for the decoder."""
+
+    tuned = False
+    """As vimu: once for both, and a fused AdamW."""
 
     def __init__(self, objective: Objective) -> None:
         super().__init__()
@@ -22,33 +25,49 @@ class Bare(nn.Module):
 
     def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         model, decoder = self.objective.model, self.objective.decoder
-        latent = model.encoder(model.normalized(x))
+        clean = model.normalized(x)
+        noised = clean + torch.randn_like(clean) * self.objective.noise_std
+        if self.tuned:
+            latent, latent_noised = model.encoder(torch.cat([clean, noised])).chunk(2)
+        else:
+            latent, latent_noised = model.encoder(clean), model.encoder(noised)
         pooled = torch.cat([latent.mean(dim=2), latent.amax(dim=2)], dim=1)
         logits = model.classifier(nn.functional.dropout(pooled, model.dropout))
         loss = nn.functional.cross_entropy(logits, y, weight=self.objective.class_weight)
-        noise = torch.randn_like(x) * self.objective.noise_std
-        return loss + self.objective.penalty_weight * decoder.penalty(model, x, noise)
+        rebuilt = nn.functional.mse_loss(decoder.layers(latent_noised), clean)
+        return loss + self.objective.penalty_weight * rebuilt
 
 
-def bare_loop(file: StoredFile, settings: PretrainSettings) -> list[tuple[float, float]]:
+class Tuned(Bare):
+    """With vimu's ways."""
+
+    tuned = True
+
+
+def bare_loop(file: StoredFile, settings: PretrainSettings, loss: type[Bare] = Bare) -> list[tuple[float, float]]:
     """Seconds, and CPU seconds, of each epoch of a plain loop."""
-    loss_of, x, y, step = _parts(file, settings)
+    loss_of, x, y, step = _parts(file, settings, loss)
     seconds = []
     for _ in range(settings.epochs):
         began, cpu_began = time.perf_counter(), time.process_time()
         losses = []
         for rows in torch.randperm(len(x), device=x.device).split(settings.batch_size):
-            loss = loss_of(x[rows], y[rows])
-            step(loss)
-            losses.append(loss.detach())
+            value = loss_of(x[rows], y[rows])
+            step(value)
+            losses.append(value.detach())
         float(torch.stack(losses).mean())
         seconds.append((time.perf_counter() - began, time.process_time() - cpu_began))
     return seconds
 
 
+def bare_loop_tuned(file: StoredFile, settings: PretrainSettings) -> list[tuple[float, float]]:
+    """The plain loop with vimu's ways to the encoder and the step."""
+    return bare_loop(file, settings, Tuned)
+
+
 def step_alone(file: StoredFile, settings: PretrainSettings) -> list[tuple[float, float]]:
     """Seconds, and CPU seconds, of as many steps as an epoch has, on one batch."""
-    loss_of, x, y, step = _parts(file, settings)
+    loss_of, x, y, step = _parts(file, settings, Tuned)
     batch, labels = x[: settings.batch_size].clone(), y[: settings.batch_size].clone()
     seconds = []
     for _ in range(settings.epochs):
@@ -61,12 +80,16 @@ def step_alone(file: StoredFile, settings: PretrainSettings) -> list[tuple[float
     return seconds
 
 
-def _parts(file: StoredFile, settings: PretrainSettings) -> tuple[Any, torch.Tensor, torch.Tensor, Any]:
+def _parts(
+    file: StoredFile, settings: PretrainSettings, loss: type[Bare]
+) -> tuple[Any, torch.Tensor, torch.Tensor, Any]:
     """Loss, windows, labels and the step of an optimiser, on the device there is."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     windows: WindowSet = read_windows([file]).where(split="train")
-    bare = Bare(objective_for(windows, windows.classes, settings)).to(device).train()
-    optimizer = torch.optim.AdamW(bare.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
+    bare = loss(objective_for(windows, windows.classes, settings)).to(device).train()
+    optimizer = torch.optim.AdamW(
+        bare.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=loss.tuned
+    )
     bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
     def loss_of(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

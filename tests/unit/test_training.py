@@ -62,7 +62,7 @@ def test_without_penalty_it_is_the_plain_cnn_bit_for_bit(monkeypatch):
     def no_penalty(*_):
         raise AssertionError("the decoder is computed")
 
-    monkeypatch.setattr(MirroredDecoder, "penalty", no_penalty)
+    monkeypatch.setattr(MirroredDecoder, "beside", no_penalty)
     penalised = objective_for(data, data.classes, settings)
     assert penalised.decoder is None
     epochs(penalised, data)
@@ -105,7 +105,9 @@ def test_the_penalty_is_the_error_of_rebuilding_the_clean_window():
     x = torch.randn(4, 20, 3)
     noise = torch.randn(4, 20, 3) * 0.5
     rebuilt = decoder.layers(model.encoder((x + noise).transpose(1, 2)))
-    torch.testing.assert_close(decoder.penalty(model, x, noise), ((rebuilt - x.transpose(1, 2)) ** 2).mean())
+    logits, penalty = decoder.beside(model, x, noise, None)
+    torch.testing.assert_close(penalty, ((rebuilt - x.transpose(1, 2)) ** 2).mean())
+    torch.testing.assert_close(logits, model(x))
 
 
 def test_only_the_penalty_sees_the_noise():

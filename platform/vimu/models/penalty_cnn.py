@@ -64,7 +64,10 @@ class PenaltyCnn(Network):
         )
 
     def forward(self, x: Float[Tensor, "B L C"], draws: Draws | None = None) -> Float[Tensor, "B N"]:
-        latent: Float[Tensor, "B D T"] = self.encoder(self.normalized(x))
+        return self.classified(self.encoder(self.normalized(x)), draws)
+
+    def classified(self, latent: Float[Tensor, "B D T"], draws: Draws | None) -> Float[Tensor, "B N"]:
+        """Class logits of what the encoder makes of windows."""
         pooled = torch.cat([latent.mean(dim=2), latent.amax(dim=2)], dim=1)
         logits: Tensor = self.classifier(dropout(pooled, self.dropout, draws))
         return logits
@@ -109,13 +112,17 @@ class MirroredDecoder(nn.Module):
                 layers.append(nn.GELU())
         self.layers = nn.Sequential(*layers)
 
-    def penalty(self, model: PenaltyCnn, x: Float[Tensor, "B L C"], noise: Float[Tensor, "B L C"]) -> Float[Tensor, ""]:
-        """Mean squared error of rebuilding the clean window from one with `noise`, both in channel standard deviations.
+    def beside(
+        self, model: PenaltyCnn, x: Float[Tensor, "B L C"], noise: Float[Tensor, "B L C"], draws: Draws | None
+    ) -> tuple[Float[Tensor, "B N"], Float[Tensor, ""]]:
+        """Class logits of windows, and the mean squared error of rebuilding each from itself with `noise`.
 
-        The classifier never sees the noise: only this branch does.
+        Both count in standard deviations of the channels. The classifier never sees the noise: the encoder takes clean
+        and noised windows in one pass, but each by itself.
         """
         clean = model.normalized(x)
-        return nn.functional.mse_loss(self.layers(model.encoder(clean + noise.transpose(1, 2))), clean)
+        latent, noised = model.encoder(torch.cat([clean, clean + noise.transpose(1, 2)])).chunk(2)
+        return model.classified(latent, draws), nn.functional.mse_loss(self.layers(noised), clean)
 
 
 def _groups(width: int) -> int:

@@ -89,7 +89,9 @@ def fit_from_scratch(
     """A network from random weights, in this process on its CPU; the epoch that validates best is kept."""
     card = card_for(train, classes, settings.model, trained_on)
     objective = objective_for(train, classes, settings)
-    optimizer = torch.optim.AdamW(objective.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(
+        objective.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True
+    )
     plan = plan_of(settings, card.channels, bf16=settings.precision == "bf16")
     return _fit(objective, optimizer, card, train, val, plan, epochs=settings.epochs, patience=settings.patience_epochs)
 
@@ -126,7 +128,7 @@ def finetune(
     model.standardize(*channel_statistics(train.x))
     objective = Objective(model, class_weight=class_weights(train.targets(classes), len(classes)))
     blocks = blocks_of(model, settings)
-    optimizer = torch.optim.AdamW(parameter_groups(blocks), weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(parameter_groups(blocks), weight_decay=settings.weight_decay, fused=True)
     plan = EpochPlan(settings.batch_size, seed, layout_of(card.channels), settings.augment)
     return _fit(
         objective, optimizer, card, train, val, plan, epochs=settings.epochs, patience=settings.epochs,

@@ -53,12 +53,15 @@ class Objective(nn.Module):
             weight: sum of the class weights of the whole batch, over the number of ranks that share it.
         """
         draws = Draws(key)
-        logits = self.model(x, draws.of("dropout"))
-        loss: Tensor = nn.functional.cross_entropy(logits, y, weight=self.class_weight, reduction="none").sum() / weight
-        if self.decoder is not None:
+        penalty = torch.zeros((), device=x.device)
+        if self.decoder is None:
+            logits = self.model(x, draws.of("dropout"))
+        else:
             assert isinstance(self.model, PenaltyCnn)
             noise = self.noise_std * draws.of("penalty").normal(*x.shape[1:])
-            loss = loss + self.penalty_weight * self.decoder.penalty(self.model, x, noise)
+            logits, penalty = self.decoder.beside(self.model, x, noise, draws.of("dropout"))
+        each = nn.functional.cross_entropy(logits, y, weight=self.class_weight, reduction="none")
+        loss: Tensor = each.sum() / weight + self.penalty_weight * penalty
         return loss
 
 

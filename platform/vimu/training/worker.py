@@ -78,7 +78,7 @@ def _train(job: Job) -> None:
     device = ray.train.torch.get_device()
     windows = read_windows([StoredFile(**f) for f in job.files]).where(dataset=job.identity["datasets"])
     train, val = windows.where(split="train"), windows.where(split="val")
-    lanes = max(LANES, world)
+    lanes = max(LANES if device.type == "cpu" else 1, world)  # a GPU adds up in no fixed order anyway
     shards = [
         shard_of(train, classes, rank=lane, world=lanes, seed=settings.seed, device=device)
         for lane in range(rank, lanes, world)
@@ -90,7 +90,9 @@ def _train(job: Job) -> None:
     objective = objective_for(train, classes, settings).to(device)
     del windows, train, val
     model = objective.model
-    optimizer = torch.optim.AdamW(objective.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(
+        objective.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True
+    )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=settings.epochs)
     log: list[dict[str, Any]] = []
     best: dict[str, torch.Tensor] = {}

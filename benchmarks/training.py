@@ -7,9 +7,9 @@ fastest one of all rounds: others on the machine only make epochs slower. `round
 `cpu_ratios` the same ratios by the CPU time of (the first of) the processes: what two free cores would give at best.
 
 `bare_loop` is as one would write it: the encoder called for the classifier and for the decoder, AdamW as it comes;
-`bare_loop_tuned` has vimu's ways, one call for both and a fused AdamW. `ceiling` is the latter's gradient and step alone,
-on one batch that stays where it is: what no loop can be faster than. Where there are GPUs the same runs on them, two
-workers only where there are two.
+`bare_loop_tuned` has vimu's ways, one call for both and a fused AdamW. `ceiling` is the latter's gradient and step
+alone, on one batch that stays where it is: what no loop can be faster than. Where there are GPUs the same runs on them,
+two workers only where there are two.
 """
 
 import argparse

@@ -104,7 +104,7 @@ def test_sets_come_small_first_in_the_windows_order_and_end_with_all():
         ({"subsets": [["chest", "waist"], ["waist", "chest"]]}, "must not repeat"),
         ({"sizes": [1, 1]}, "must not repeat"),
         ({"sizes": [0]}, "greater than 0"),
-        ({"experiment": "finetuned", "sizes": [1]}, "must be penalty_cnn"),
+        ({"experiment": "finetuned", "sizes": [1]}, "must be penalty_cnn or deepconvlstm"),
     ],
 )
 def test_what_no_set_of_sensors_can_be_is_said(changes, says):

@@ -22,7 +22,7 @@ class Experiment:
     experiment: str
     """`virtual`, `scratch`, `finetuned` or `no_finetuning`."""
     method: str
-    """`penalty_cnn` or `random_forest`."""
+    """`penalty_cnn`, `deepconvlstm` or `random_forest`."""
     synthetic: bool
     """Whether generated data take part."""
 

@@ -1,26 +1,30 @@
-"""The seed paper's network: a convolutional classifier with an unsupervised penalty.
+"""The seed paper's network: a convolutional classifier, and the mirrored decoder of its unsupervised penalty.
 
-Legend: B batch, L frames, C channels, D latent channels, N classes.
+The decoder is a module beside the network and not a part of it: with lambda = 0 there is none, and no model file has
+one. Legend: B batch, L frames, C channels, D latent channels, T latent frames, N classes.
 
 Source: arXiv 2003.01874, section 3. The layer counts are lost from the text at hand: they are settings here.
 """
 
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, field_validator
 from torch import Tensor, nn
 
+from vimu.models.draws import Draws, dropout
+from vimu.models.network import Network
 from vimu.runtime.config import Section
 
 
 class CnnSettings(Section):
     """Shape of the penalty CNN."""
 
-    widths: tuple[PositiveInt, ...] = (64, 64, 128)
-    """Channels of each convolution; each halves the time axis."""
+    kind: Literal["penalty_cnn"] = "penalty_cnn"
+    widths: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (64, 64, 128)
+    """Channels of each convolution, as many as wanted; each halves the time axis."""
     kernel: Annotated[int, Field(ge=3, le=31)] = 5
     """Frames a convolution sees; odd."""
     hidden: PositiveInt = 128
@@ -28,77 +32,97 @@ class CnnSettings(Section):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
     """On the latent, in training."""
 
+    @field_validator("kernel")
+    @classmethod
+    def _odd(cls, kernel: int) -> int:
+        if kernel % 2 == 0:
+            raise ValueError("must be odd, so that a frame stands in its middle")
+        return kernel
 
-class PenaltyCnn(nn.Module):
-    """Encoder, classifier, and the mirrored decoder that makes the penalty.
+
+class PenaltyCnn(Network):
+    """Encoder and classifier.
 
     Normalisation is by window (GroupNorm), never by batch: the loss does not depend on who shares a batch or a rank.
     """
 
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, n_channels: int, length_frames: int, n_classes: int, settings: CnnSettings) -> None:
-        super().__init__()
-        self.length_frames = length_frames
-        self.n_classes = n_classes
-        widths = (n_channels, *settings.widths)
-        pad = settings.kernel // 2
-        self.register_buffer("mean", torch.zeros(n_channels))
-        self.register_buffer("std", torch.ones(n_channels))
+    def __init__(self, n_channels: int, n_classes: int, settings: CnnSettings) -> None:
+        super().__init__(n_channels, n_classes)
+        self.dropout = settings.dropout
         self.encoder = nn.Sequential(
             *[
                 nn.Sequential(
-                    nn.Conv1d(a, b, settings.kernel, stride=2, padding=pad), nn.GroupNorm(_groups(b), b), nn.GELU()
+                    nn.Conv1d(a, b, settings.kernel, stride=2, padding=settings.kernel // 2),
+                    nn.GroupNorm(_groups(b), b),
+                    nn.GELU(),
                 )
-                for a, b in pairwise(widths)
+                for a, b in pairwise((n_channels, *settings.widths))
             ]
         )
         self.classifier = nn.Sequential(
-            nn.Dropout(settings.dropout),
-            nn.Linear(2 * widths[-1], settings.hidden),
-            nn.GELU(),
-            nn.Linear(settings.hidden, n_classes),
-        )
-        reversed_widths = widths[::-1]
-        self.decoder = nn.Sequential(
-            *[
-                nn.Sequential(
-                    nn.ConvTranspose1d(a, b, settings.kernel, stride=2, padding=pad, output_padding=1),
-                    nn.Identity() if b == n_channels and i == len(widths) - 2 else nn.GELU(),
-                )
-                for i, (a, b) in enumerate(pairwise(reversed_widths))
-            ]
+            nn.Linear(2 * settings.widths[-1], settings.hidden), nn.GELU(), nn.Linear(settings.hidden, n_classes)
         )
 
-    def standardize(self, mean: Float[Tensor, " C"], std: Float[Tensor, " C"]) -> None:
-        """Set the channel statistics of the training split; they travel with the weights."""
-        self.mean.copy_(mean)
-        self.std.copy_(std.clamp_min(1e-3))
+    def forward(self, x: Float[Tensor, "B L C"], draws: Draws | None = None) -> Float[Tensor, "B N"]:
+        return self.classified(self.encoder(self.normalized(x)), draws)
 
-    def encode(self, x: Float[Tensor, "B L C"]) -> Float[Tensor, "B D T"]:
-        """Latent of raw windows (physical units)."""
-        latent: Tensor = self.encoder(self._normalized(x))
-        return latent
-
-    def forward(self, x: Float[Tensor, "B L C"]) -> Float[Tensor, "B N"]:
-        """Class logits of raw windows (physical units)."""
-        latent = self.encode(x)
+    def classified(self, latent: Float[Tensor, "B D T"], draws: Draws | None) -> Float[Tensor, "B N"]:
+        """Class logits of what the encoder makes of windows."""
         pooled = torch.cat([latent.mean(dim=2), latent.amax(dim=2)], dim=1)
-        logits: Tensor = self.classifier(pooled)
+        logits: Tensor = self.classifier(dropout(pooled, self.dropout, draws))
         return logits
 
-    def penalty(self, x: Float[Tensor, "B L C"], noise: Float[Tensor, "B L C"]) -> Float[Tensor, ""]:
-        """Mean squared error of rebuilding the clean window from one with `noise` (in channel standard deviations).
+    @property
+    def convolutions(self) -> list[nn.Module]:
+        return list(self.encoder)
 
-        The classifier never sees the noise: only this branch does.
+    @property
+    def head(self) -> list[nn.Module]:
+        return [self.classifier]
+
+    @property
+    def output(self) -> nn.Linear:
+        last = self.classifier[-1]
+        assert isinstance(last, nn.Linear)
+        return last
+
+    def replace_output(self, layer: nn.Linear) -> None:
+        self.classifier[-1] = layer
+
+
+class MirroredDecoder(nn.Module):
+    """Deconvolutions from the latent back to the window, each the mirror of one of the encoder's."""
+
+    def __init__(self, n_channels: int, length_frames: int, settings: CnnSettings) -> None:
+        super().__init__()
+        lengths = [length_frames]
+        for _ in settings.widths:
+            lengths.append(-(-lengths[-1] // 2))  # what a stride of 2 leaves
+        widths = (n_channels, *settings.widths)
+        layers: list[nn.Module] = []
+        for i in reversed(range(len(settings.widths))):
+            odd = 2 * lengths[i + 1] - lengths[i]  # a frame too many where the length is odd
+            layers.append(
+                nn.ConvTranspose1d(
+                    widths[i + 1], widths[i], settings.kernel, stride=2, padding=settings.kernel // 2,
+                    output_padding=1 - odd,
+                )
+            )  # fmt: skip
+            if i > 0:
+                layers.append(nn.GELU())
+        self.layers = nn.Sequential(*layers)
+
+    def beside(
+        self, model: PenaltyCnn, x: Float[Tensor, "B L C"], noise: Float[Tensor, "B L C"], draws: Draws | None
+    ) -> tuple[Float[Tensor, "B N"], Float[Tensor, ""]]:
+        """Class logits of windows, and the mean squared error of rebuilding each from itself with `noise`.
+
+        Both count in standard deviations of the channels. The classifier never sees the noise: the encoder takes clean
+        and noised windows in one pass, but each by itself.
         """
-        clean = self._normalized(x)
-        rebuilt = self.decoder(self.encoder(clean + noise.transpose(1, 2)))[..., : self.length_frames]
-        return nn.functional.mse_loss(rebuilt, clean[..., : rebuilt.shape[-1]])
-
-    def _normalized(self, x: Float[Tensor, "B L C"]) -> Float[Tensor, "B C L"]:
-        return ((x - self.mean) / self.std).transpose(1, 2)
+        clean = model.normalized(x)
+        latent, noised = model.encoder(torch.cat([clean, clean + noise.transpose(1, 2)])).chunk(2)
+        return model.classified(latent, draws), nn.functional.mse_loss(self.layers(noised), clean)
 
 
 def _groups(width: int) -> int:

@@ -12,7 +12,7 @@ from vimu.runtime.config import EachOnce, RateHz, Section, Seed
 from vimu.runtime.errors import UserError
 from vimu.runtime.session import RaySettings
 from vimu.runtime.storage import Location, LocationSetting
-from vimu.training.settings import FinetuneSettings, PretrainSettings
+from vimu.training.settings import FinetuneSettings, PretrainSettings, Schedule
 from vimu.windows.settings import SplitSettings, WindowSettings
 from vimu.windows.upsample import UpsampleSettings
 
@@ -109,7 +109,7 @@ class TuneSettings(Section):
     max_concurrent: PositiveInt = 2
     pretrain_epochs: PositiveInt = 8
     """Pre-training is cut short in a trial: it ranks settings, the final run trains in full."""
-    schedules: EachOnce[Literal["head", "all"]] = ("head", "all")
+    schedules: EachOnce[Schedule] = ("head", "all")
     """Fine-tuning schedules to choose from; `[head]` keeps the seed paper's."""
     penalty_weight: tuple[PositiveFloat, PositiveFloat] = (0.01, 10.0)
     """Range of lambda, logarithmic."""

@@ -83,6 +83,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
             for start in STARTS
         }
     pretrained_file = work.pretrained.file("model.pt").local()
+    network = work.pretrained.manifest["identity"]["settings"]["model"]["kind"]
     on_virtual = {config.pretrain.seed: _model_probabilities(pretrained_file, virtual_test.x)}
 
     results, rows = [], []
@@ -95,7 +96,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
         rows.append(_prediction_rows(what, test, classes, by_seed))
 
     names = "+".join(virtual_names)
-    add(Experiment(names, "virtual", "penalty_cnn", synthetic_virtual), virtual_test, source, on_virtual, virtual_split)
+    add(Experiment(names, "virtual", network, synthetic_virtual), virtual_test, source, on_virtual, virtual_split)
     add(
         Experiment(names, "virtual", "random_forest", synthetic_virtual), virtual_test, source, virtual_forest,
         virtual_split,
@@ -104,17 +105,17 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     if set(target) <= set(source):
         direct = _restricted(_model_probabilities(pretrained_file, real_test.x), source, target)
         add(
-            Experiment(real_name, "no_finetuning", "penalty_cnn", synthetic), real_test, target,
+            Experiment(real_name, "no_finetuning", network, synthetic), real_test, target,
             {config.pretrain.seed: direct}, real_split,
         )  # fmt: skip
     else:
         lacking = sorted(set(target) - set(source))
         notes.append(f"No row without fine-tuning: pre-training lacks classes of {real_name} ({', '.join(lacking)}).")
     real_synthetic = details["synthetic"][real_name]
-    for method, by_seed in (("random_forest", real_forest), ("penalty_cnn", models["scratch"])):
+    for method, by_seed in (("random_forest", real_forest), (network, models["scratch"])):
         add(Experiment(real_name, "scratch", method, real_synthetic), real_test, target, by_seed, real_split)
     add(
-        Experiment(real_name, "finetuned", "penalty_cnn", synthetic), real_test, target, models["finetuned"],
+        Experiment(real_name, "finetuned", network, synthetic), real_test, target, models["finetuned"],
         real_split, **gain(real_test, target, models["finetuned"], models["scratch"], n_resamples=n_resamples),
     )  # fmt: skip
     notes.insert(0, gain_sentence(results[-1]))

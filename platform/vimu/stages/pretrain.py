@@ -1,4 +1,4 @@
-"""Pre-training on Ray Train: the penalty CNN on virtual windows."""
+"""Pre-training on Ray Train: the network on virtual windows."""
 
 import json
 import shutil
@@ -63,7 +63,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     with ray_session(config.ray):
         folder = pretrain_on_ray(
             work.prepared.files("windows/"), datasets=datasets, classes=work.classes, settings=work.settings,
-            trained_on=trained_on, storage=storage,
+            trained_on=trained_on, storage=storage, tensorboard=staging / "tensorboard",
         )  # fmt: skip
     for name in (MODEL_FILE, LOG_FILE):
         shutil.copyfile(folder / name, staging / name)

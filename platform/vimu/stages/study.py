@@ -221,7 +221,7 @@ def _results(
 def _used(config: Config, sets: dict[tuple[str, str], list[Sensors]]) -> dict[str, Any]:
     """The sections of the run's configuration that these methods look at."""
     used = {"evaluate": config.evaluate.model_dump(mode="json")}
-    if any(method == "penalty_cnn" for _, method in sets):
+    if any(method != "random_forest" for _, method in sets):
         used["pretrain"] = config.pretrain.model_dump(mode="json")
     if any(experiment == "finetuned" for experiment, _ in sets):
         used["finetune"] = config.finetune.model_dump(mode="json", exclude={"seeds"})

@@ -1,6 +1,6 @@
-"""Domain randomisation on a batch: what differs from wearer to wearer, drawn anew for every window.
+"""Domain randomisation on a batch: what differs from wearer to wearer, drawn anew for every window and epoch.
 
-Legend: B batch, L frames, C channels, S sensors.
+Legend: B batch, L frames, C channels, S sensors, V vectors a sensor.
 """
 
 import math
@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from pydantic import NonNegativeFloat
 from torch import Tensor
 
+from vimu.models.draws import Draws
 from vimu.runtime.config import Section
 
 
@@ -25,7 +26,7 @@ class AugmentSettings(Section):
     scale: NonNegativeFloat = 0.1
     """Greatest relative change of each sensor's amplitude: gain errors and vigour."""
     noise: NonNegativeFloat = 0.0
-    """White noise, in standard deviations of a channel over the batch."""
+    """White noise, in standard deviations of a channel over the training split."""
 
     @property
     def none(self) -> bool:
@@ -60,12 +61,15 @@ def layout_of(channels: Sequence[str]) -> Layout:
 
 
 def augment(
-    x: Float[Tensor, "B L C"], layout: Layout, settings: AugmentSettings, generator: torch.Generator
+    x: Float[Tensor, "B L C"], layout: Layout, settings: AugmentSettings, draws: Draws, *, std: Float[Tensor, " C"]
 ) -> Float[Tensor, "B L C"]:
-    """Windows as other wearers might have given them.
+    """Windows as other wearers might have given them, on the device that holds them.
 
     A sensor turned by M in its own axes reads M^T v for its vectors and R M for its orientation; world-frame
     acceleration does not change. A heading H turns world vectors to H v and orientations to H R.
+
+    Args:
+        std: of each channel over the training split; what `settings.noise` counts in.
     """
     batch, frames = x.shape[0], x.shape[1]
     n_sensors = len(layout.vectors)
@@ -73,35 +77,36 @@ def augment(
     vectors = x[:, :, layout.vectors]  # B L S V 3
     rotations = None if layout.rotations is None else x[:, :, layout.rotations].view(batch, frames, n_sensors, 3, 3)
     if settings.misalignment_deg:
-        turn = random_turns(batch * n_sensors, math.radians(settings.misalignment_deg), generator)
-        turn = turn.view(batch, n_sensors, 3, 3)
+        turn = random_turns(draws.of("misalignment"), n_sensors, math.radians(settings.misalignment_deg))
         if rotations is None:
             vectors = torch.einsum("blsvi,bsij->blsvj", vectors, turn)
         else:
             rotations = torch.einsum("blsij,bsjk->blsik", rotations, turn)
     if settings.heading and rotations is not None:
-        angle = torch.rand(batch, generator=generator) * 2 * math.pi
-        cos, sin, zero, one = angle.cos(), angle.sin(), torch.zeros(batch), torch.ones(batch)
+        angle = draws.of("heading").uniform() * (2 * math.pi)
+        cos, sin, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
         heading = torch.stack([cos, zero, sin, zero, one, zero, -sin, zero, cos], dim=1).view(batch, 3, 3)
         vectors = torch.einsum("bij,blsvj->blsvi", heading, vectors)
         rotations = torch.einsum("bij,blsjk->blsik", heading, rotations)
     if settings.scale:
-        gain = 1 + settings.scale * (2 * torch.rand(batch, n_sensors, generator=generator) - 1)
+        gain = 1 + settings.scale * (2 * draws.of("scale").uniform(n_sensors) - 1)
         vectors = vectors * gain[:, None, :, None, None]
     out[:, :, layout.vectors.flatten()] = vectors.reshape(batch, frames, -1)
     if layout.rotations is not None and rotations is not None:
         out[:, :, layout.rotations.flatten()] = rotations.reshape(batch, frames, -1)
     if settings.noise:
-        spread = x.std(dim=(0, 1), keepdim=True)
-        out = out + settings.noise * spread * torch.randn(x.shape, generator=generator)
+        out = out + settings.noise * std * draws.of("white noise").normal(*x.shape[1:])
     return out
 
 
-def random_turns(n: int, greatest_rad: float, generator: torch.Generator) -> Float[Tensor, "n 3 3"]:
-    """Rotation matrices about random axes, by angles uniform up to `greatest_rad`."""
-    axis = torch.nn.functional.normalize(torch.randn(n, 3, generator=generator), dim=1)
-    angle = torch.rand(n, generator=generator) * greatest_rad
-    skew = torch.zeros(n, 3, 3)
-    skew[:, [2, 0, 1], [1, 2, 0]] = axis
-    skew = skew - skew.transpose(1, 2)
-    return torch.matrix_exp(skew * angle[:, None, None])
+def random_turns(draws: Draws, n: int, greatest_rad: float) -> Float[Tensor, "B n 3 3"]:
+    """`n` rotation matrices a window, about random axes, by angles uniform up to `greatest_rad`.
+
+    Source: Rodrigues' formula.
+    """
+    x, y, z = torch.nn.functional.normalize(draws.of("axis").normal(n, 3), dim=-1).unbind(-1)
+    angle = (draws.of("angle").uniform(n) * greatest_rad)[..., None, None]
+    zero = torch.zeros_like(x)
+    skew = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).view(*x.shape, 3, 3)
+    turns: Tensor = torch.eye(3, device=x.device) + angle.sin() * skew + (1 - angle.cos()) * (skew @ skew)
+    return turns

@@ -1,19 +1,23 @@
 """Training in one process: from scratch, or on from a pre-trained model."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from vimu.metrics import scores
-from vimu.models.penalty_cnn import PenaltyCnn
-from vimu.training.augment import AugmentSettings, layout_of
-from vimu.training.batches import rank_rows
+from vimu.models.choice import ModelSettings, build_network
+from vimu.models.forest import Forest, ForestSettings
+from vimu.models.network import Classifier, Network
+from vimu.models.penalty_cnn import CnnSettings, MirroredDecoder
+from vimu.training.augment import layout_of
+from vimu.training.batches import channel_statistics, class_weights, shard_of
 from vimu.training.checkpoint import ModelCard, load_model
-from vimu.training.loop import Objective, Shard, channel_statistics, class_weights, predict, train_epoch
+from vimu.training.loop import EpochPlan, Objective, predict, train_epoch
+from vimu.training.schedules import blocks_of, parameter_groups, thaw
 from vimu.training.settings import FinetuneSettings, PretrainSettings
 from vimu.windows.schema import WindowSet
 
@@ -31,7 +35,7 @@ class Epoch:
 class Fitted:
     """A trained model at its best validation epoch."""
 
-    model: PenaltyCnn
+    model: Classifier
     card: ModelCard
     log: tuple[Epoch, ...]
 
@@ -40,7 +44,7 @@ class Fitted:
         return max(e.val_macro_f1 for e in self.log)
 
 
-def card_for(train: WindowSet, classes: tuple[str, ...], settings: PretrainSettings, trained_on: str) -> ModelCard:
+def card_for(train: WindowSet, classes: tuple[str, ...], model: ModelSettings, trained_on: str) -> ModelCard:
     """The card of a model for these windows."""
     return ModelCard(
         classes=classes,
@@ -49,47 +53,64 @@ def card_for(train: WindowSet, classes: tuple[str, ...], settings: PretrainSetti
         rate_hz=train.rate_hz,
         feature_set=train.feature_set,
         trained_on=trained_on,
-        settings=settings.model.model_dump(mode="json"),
+        settings=model.model_dump(mode="json"),
     )
 
 
-def shard_of(windows: WindowSet, classes: tuple[str, ...], *, rank: int, world: int, seed: int) -> Shard:
-    """The windows of one rank as tensors."""
-    rows = rank_rows(len(windows), rank=rank, world=world, seed=seed)
-    return Shard(torch.from_numpy(windows.x[rows]), torch.from_numpy(windows.targets(classes)[rows]))
+def objective_for(train: WindowSet, classes: tuple[str, ...], settings: PretrainSettings) -> Objective:
+    """An untrained network for these windows and, where there is a penalty, its decoder.
+
+    The decoder's weights are drawn from a generator of their own: with and without it the network begins the same.
+    """
+    n_channels, length = len(train.channels), train.x.shape[1]
+    torch.manual_seed(settings.seed)
+    model = build_network(settings.model, n_channels=n_channels, length_frames=length, n_classes=len(classes))
+    model.standardize(*channel_statistics(train.x))
+    decoder = None
+    if isinstance(settings.model, CnnSettings) and settings.penalty_weight > 0:
+        with torch.random.fork_rng(devices=()):
+            decoder = MirroredDecoder(n_channels, length, settings.model)
+    return Objective(
+        model, class_weight=class_weights(train.targets(classes), len(classes)), decoder=decoder,
+        penalty_weight=settings.penalty_weight, noise_std=settings.noise_std,
+    )  # fmt: skip
 
 
-def optimizer_of(groups: list[dict[str, object]], weight_decay: float) -> torch.optim.Optimizer:
-    """AdamW on those parameters that train."""
-    return torch.optim.AdamW(groups, weight_decay=weight_decay)
+def plan_of(settings: PretrainSettings, channels: tuple[str, ...], *, bf16: bool) -> EpochPlan:
+    """How epochs run under these settings."""
+    return EpochPlan(
+        settings.batch_size, settings.seed, layout_of(channels), settings.augment, settings.clip_norm, bf16
+    )
 
 
 def fit_from_scratch(
     train: WindowSet, val: WindowSet, classes: tuple[str, ...], settings: PretrainSettings, *, trained_on: str
 ) -> Fitted:
-    """The penalty CNN from random weights, in this process; the epoch that validates best is kept."""
-    torch.manual_seed(settings.seed)
-    card = card_for(train, classes, settings, trained_on)
-    model = card.build()
-    model.standardize(*channel_statistics(train.x))
-    objective = Objective(
-        model,
-        penalty_weight=settings.penalty_weight,
-        class_weight=class_weights(train.targets(classes), len(classes)),
+    """A network from random weights, in this process on its CPU; the epoch that validates best is kept."""
+    card = card_for(train, classes, settings.model, trained_on)
+    objective = objective_for(train, classes, settings)
+    optimizer = torch.optim.AdamW(
+        objective.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True
     )
-    return _fit(
-        objective, card, train, val, [{"params": list(trainable(objective)), "lr": settings.lr}],
-        epochs=settings.epochs, batch_size=settings.batch_size, weight_decay=settings.weight_decay,
-        noise_std=settings.noise_std if settings.penalty_weight > 0 else None, seed=settings.seed,
-        patience=settings.patience_epochs, variation=settings.augment,
-    )  # fmt: skip
+    plan = plan_of(settings, card.channels, bf16=settings.precision == "bf16")
+    return _fit(objective, optimizer, card, train, val, plan, epochs=settings.epochs, patience=settings.patience_epochs)
+
+
+def fit_forest(
+    train: WindowSet, val: WindowSet, classes: tuple[str, ...], settings: ForestSettings, *, seed: int, trained_on: str
+) -> Fitted:
+    """A random forest; it has no use for validation windows but as more to learn from."""
+    forest = Forest(len(classes))
+    x, y = np.concatenate([train.x, val.x]), np.concatenate([train.targets(classes), val.targets(classes)])
+    forest.fit(x, y, n_trees=settings.n_trees, seed=seed)
+    return Fitted(forest, card_for(train, classes, settings, trained_on), ())
 
 
 def finetune(
     pretrained: Path, train: WindowSet, val: WindowSet, classes: tuple[str, ...], settings: FinetuneSettings,
     *, seed: int, trained_on: str,
 ) -> Fitted:  # fmt: skip
-    """Go on from a pre-trained model on real windows.
+    """Go on from a pre-trained network on real windows.
 
     Channel statistics become those of the real training split; the last layer is new where the class set differs.
 
@@ -97,54 +118,42 @@ def finetune(
     """
     torch.manual_seed(seed)
     model, old = load_model(pretrained)
+    if not isinstance(model, Network):
+        raise ValueError(f"`{pretrained}` must hold a network, but holds a {type(model).__name__}.")
     if (old.channels, old.length_frames, old.rate_hz) != (train.channels, train.x.shape[1], train.rate_hz):
         raise ValueError(f"`{pretrained}` must be made for these windows' channels, length and rate, but is not.")
     if old.classes != classes:
-        last = model.classifier[-1]
-        assert isinstance(last, nn.Linear)
-        model.classifier[-1] = nn.Linear(last.in_features, len(classes))
-        model.n_classes = len(classes)
+        model.renew_output(len(classes))
     card = ModelCard(classes, old.channels, old.length_frames, old.rate_hz, old.feature_set, trained_on, old.settings)
     model.standardize(*channel_statistics(train.x))
-    objective = Objective(model, penalty_weight=0.0, class_weight=class_weights(train.targets(classes), len(classes)))
-    model.encoder.requires_grad_(settings.schedule == "all")
-    groups: list[dict[str, object]] = [{"params": list(trainable(model.classifier)), "lr": settings.lr}]
-    if settings.schedule == "all":
-        groups.append({"params": list(trainable(model.encoder)), "lr": settings.lr * settings.encoder_lr_share})
+    objective = Objective(model, class_weight=class_weights(train.targets(classes), len(classes)))
+    blocks = blocks_of(model, settings)
+    optimizer = torch.optim.AdamW(parameter_groups(blocks), weight_decay=settings.weight_decay, fused=True)
+    plan = EpochPlan(settings.batch_size, seed, layout_of(card.channels), settings.augment)
     return _fit(
-        objective, card, train, val, groups, epochs=settings.epochs, batch_size=settings.batch_size,
-        weight_decay=settings.weight_decay, noise_std=None, seed=seed, patience=settings.epochs,
-        variation=settings.augment,
+        objective, optimizer, card, train, val, plan, epochs=settings.epochs, patience=settings.epochs,
+        before_epoch=lambda epoch: thaw(model, blocks, epoch),
     )  # fmt: skip
 
 
-def trainable(module: nn.Module) -> list[nn.Parameter]:
-    """Parameters that take gradients."""
-    return [p for p in module.parameters() if p.requires_grad]
-
-
 def _fit(
-    objective: Objective, card: ModelCard, train: WindowSet, val: WindowSet, groups: list[dict[str, object]],
-    *, epochs: int, batch_size: int, weight_decay: float, noise_std: float | None, seed: int, patience: int,
-    variation: AugmentSettings,
+    objective: Objective, optimizer: torch.optim.Optimizer, card: ModelCard, train: WindowSet, val: WindowSet,
+    plan: EpochPlan, *, epochs: int, patience: int, before_epoch: Callable[[int], None] = lambda _: None,
 ) -> Fitted:  # fmt: skip
-    optimizer = optimizer_of(groups, weight_decay)
+    model = objective.model
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
-    shard = shard_of(train, card.classes, rank=0, world=1, seed=seed)
-    layout = layout_of(card.channels)
+    shards = [shard_of(train, card.classes, rank=0, world=1, seed=plan.seed)]
     truth = val.targets(card.classes)
-    best, best_state, log = -1.0, copy.deepcopy(objective.model.state_dict()), []
+    best, best_state, log = -1.0, copy.deepcopy(model.state_dict()), []
     for epoch in range(epochs):
-        loss = train_epoch(
-            objective, optimizer, shard, batch_size=batch_size, noise_std=noise_std, seed=seed, epoch=epoch,
-            layout=layout, variation=variation,
-        )  # fmt: skip
+        before_epoch(epoch)
+        loss = train_epoch(objective, optimizer, shards, plan, epoch=epoch, std=model.std)
         schedule.step()
-        macro_f1 = scores(truth, np.argmax(predict(objective.model, val.x), axis=1))["macro_f1"]
+        macro_f1 = scores(truth, np.argmax(predict(model, val.x), axis=1))["macro_f1"]
         log.append(Epoch(epoch, loss, macro_f1))
         if macro_f1 > best:
-            best, best_state = macro_f1, copy.deepcopy(objective.model.state_dict())
+            best, best_state = macro_f1, copy.deepcopy(model.state_dict())
         if epoch - int(np.argmax([e.val_macro_f1 for e in log])) >= patience:
             break
-    objective.model.load_state_dict(best_state)
-    return Fitted(objective.model.eval(), card, tuple(log))
+    model.load_state_dict(best_state)
+    return Fitted(model.eval(), card, tuple(log))

@@ -1,5 +1,6 @@
 """The objective and one epoch of it: shared by pre-training, training from scratch and fine-tuning."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,9 +8,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from vimu.models.penalty_cnn import PenaltyCnn
+from vimu.models.draws import Draws
+from vimu.models.network import Classifier, Network
+from vimu.models.penalty_cnn import MirroredDecoder, PenaltyCnn
 from vimu.training.augment import AugmentSettings, Layout, augment
-from vimu.training.batches import epoch_groups
+from vimu.training.batches import Shard, epoch_groups
 
 
 class Objective(nn.Module):
@@ -20,101 +23,137 @@ class Objective(nn.Module):
 
     class_weight: Tensor
 
-    def __init__(self, model: PenaltyCnn, *, penalty_weight: float, class_weight: Float[Tensor, " N"]) -> None:
+    def __init__(
+        self,
+        model: Network,
+        *,
+        class_weight: Float[Tensor, " N"],
+        decoder: MirroredDecoder | None = None,
+        penalty_weight: float = 0.0,
+        noise_std: float = 0.0,
+    ) -> None:
         super().__init__()
         self.model = model
+        self.decoder = decoder
         self.penalty_weight = penalty_weight
+        self.noise_std = noise_std
         self.register_buffer("class_weight", class_weight)
-        if penalty_weight == 0:
-            model.decoder.requires_grad_(False)  # no gradient reaches it: the plain CNN, exactly
 
     def forward(
-        self, x: Float[Tensor, "B L C"], y: Int[Tensor, " B"], noise: Float[Tensor, "B L C"] | None
+        self,
+        x: Float[Tensor, "B L C"],
+        y: Int[Tensor, " B"],
+        key: Int[Tensor, " B"],
+        weight: Float[Tensor, ""],
     ) -> Float[Tensor, ""]:
-        loss = nn.functional.cross_entropy(self.model(x), y, weight=self.class_weight)
-        if noise is not None:
-            loss = loss + self.penalty_weight * self.model.penalty(x, noise)
+        """Loss of these windows.
+
+        Args:
+            key: of the windows' draws in this step.
+            weight: sum of the class weights of the whole batch, over the number of ranks that share it.
+        """
+        draws = Draws(key)
+        penalty = torch.zeros((), device=x.device)
+        if self.decoder is None:
+            logits = self.model(x, draws.of("dropout"))
+        else:
+            assert isinstance(self.model, PenaltyCnn)
+            noise = self.noise_std * draws.of("penalty").normal(*x.shape[1:])
+            logits, penalty = self.decoder.beside(self.model, x, noise, draws.of("dropout"))
+        each = nn.functional.cross_entropy(logits, y, weight=self.class_weight, reduction="none")
+        loss: Tensor = each.sum() / weight + self.penalty_weight * penalty
         return loss
 
 
-@dataclass(frozen=True)
-class Shard:
-    """The windows a rank holds: `share` of each group of 8."""
-
-    x: Float[Tensor, "groups share L C"]
-    y: Int[Tensor, "groups share"]
-
-
 class LossNotFiniteError(Exception):
-    """The loss became NaN or infinite; no optimiser step was taken with it."""
+    """The loss or its gradient became NaN or infinite; no optimiser step was taken with it."""
+
+
+@dataclass(frozen=True)
+class EpochPlan:
+    """What an epoch does beyond the objective."""
+
+    batch_size: int
+    """Windows a step over all ranks."""
+    seed: int
+    layout: Layout
+    variation: AugmentSettings
+    clip_norm: float = 5.0
+    """Longest gradient; a longer one is shortened to it."""
+    bf16: bool = False
+    """Compute in bfloat16 where that is safe, weights and loss in float32."""
 
 
 def train_epoch(
     objective: nn.Module,
     optimizer: torch.optim.Optimizer,
-    shard: Shard,
+    shards: Sequence[Shard],
+    plan: EpochPlan,
     *,
-    batch_size: int,
-    noise_std: float | None,
-    seed: int,
     epoch: int,
-    rank: int = 0,
-    layout: Layout,
-    variation: AugmentSettings,
+    std: Float[Tensor, " C"],
 ) -> float:
     """One epoch; the mean loss over its steps on this rank.
 
     Args:
         objective: `Objective`, or DDP around one.
-        noise_std: of the penalty branch; None leaves that branch out.
-        layout: of the channels, for the variation.
+        shards: this rank's windows. Of several, gradients are computed one after another and averaged, as those of as
+            many ranks would be.
+        std: of each channel over the training split.
 
     Raises:
-        LossNotFiniteError: before the step that would have used it.
+        LossNotFiniteError: before the step that would have used it, in the same step on every rank.
     """
     objective.train()
     losses = []
-    for step, groups in enumerate(epoch_groups(len(shard.x), batch_size=batch_size, seed=seed, epoch=epoch)):
-        index = torch.from_numpy(groups)
-        x, y = shard.x[index].flatten(0, 1), shard.y[index].flatten()
-        generator = torch.Generator().manual_seed(key(seed, epoch, step, rank))
-        if not variation.none:
-            x = augment(x, layout, variation, generator)
-        noise = None if noise_std is None else torch.randn(x.shape, generator=generator) * noise_std
-        loss = objective(x, y, noise)
-        if not torch.isfinite(loss):
-            raise LossNotFiniteError(f"loss is {loss.item()} in epoch {epoch}, step {step}, rank {rank}")
+    for step, groups in enumerate(
+        epoch_groups(len(shards[0].x), batch_size=plan.batch_size, seed=plan.seed, epoch=epoch)
+    ):
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_((p for g in optimizer.param_groups for p in g["params"]), max_norm=5.0)
+        loss = torch.stack([_backward(objective, s, groups, plan, epoch, std, len(shards)) for s in shards]).sum()
+        norm = nn.utils.clip_grad_norm_((p for g in optimizer.param_groups for p in g["params"]), plan.clip_norm)
+        if not torch.isfinite(norm):
+            raise LossNotFiniteError(_which_batch(shards, groups, loss, norm, epoch, step))
         optimizer.step()
-        losses.append(loss.detach())
+        losses.append(loss)
     return float(torch.stack(losses).mean())
 
 
-def key(*parts: int) -> int:
-    """A seed for these numbers together: draws do not depend on what was drawn before."""
-    return int(np.random.SeedSequence(parts).generate_state(1)[0])
+def _backward(
+    objective: nn.Module, shard: Shard, groups: Int[np.ndarray, " groups"], plan: EpochPlan, epoch: int,
+    std: Float[Tensor, " C"], n_parts: int,
+) -> Float[Tensor, ""]:  # fmt: skip
+    """Add the gradient of one of `n_parts` parts of a batch; that part of its loss."""
+    device = shard.x.device
+    index = torch.from_numpy(groups).to(device)
+    x, y = shard.x[index].flatten(0, 1), shard.y[index].flatten()
+    draws = Draws.of_epoch(shard.key[index].flatten(), seed=plan.seed, epoch=epoch)
+    if not plan.variation.none:
+        x = augment(x, plan.layout, plan.variation, draws.of("variation"), std=std)
+    with torch.autocast(device.type, torch.bfloat16, enabled=plan.bf16):
+        loss = objective(x, y, draws.key, shard.weight[index].sum()) / n_parts
+    # times 1, or NaN where the loss is no number: the gradient then tells all ranks, at no cost
+    part: Tensor = loss.detach()
+    (loss * (part * 0 + 1)).backward()
+    return part
 
 
-@torch.inference_mode()
-def predict(model: PenaltyCnn, x: Float[np.ndarray, "n L C"], *, batch_size: int = 512) -> Float[np.ndarray, "n N"]:
+def _which_batch(
+    shards: Sequence[Shard], groups: Int[np.ndarray, " groups"], loss: Tensor, norm: Tensor, epoch: int, step: int
+) -> str:
+    """The batch, and who in it is to blame, as far as can be told."""
+    names = np.concatenate([shard.window_id[groups].ravel() for shard in shards])
+    x = torch.cat([shard.x[torch.from_numpy(groups).to(shard.x.device)].flatten(0, 1) for shard in shards])
+    blamed = names[~torch.isfinite(x).all(dim=(-1, -2)).cpu().numpy()]
+    shown = blamed if len(blamed) else names
+    what = "of them not finite" if len(blamed) else "none of them with a value that is not finite"
+    return (
+        f"loss is {loss.item()}, its gradient {norm.item()} in epoch {epoch}, step {step}: "
+        f"{len(names)} windows, {what}: {', '.join(shown[:5].tolist())}"
+        + (f" and {len(shown) - 5} more" if len(shown) > 5 else "")
+    )
+
+
+def predict(model: Classifier, x: Float[np.ndarray, "n L C"]) -> Float[np.ndarray, "n N"]:
     """Class probabilities of windows, in evaluation mode."""
-    model.eval()
-    parts = [
-        torch.softmax(model(torch.from_numpy(x[i : i + batch_size])), dim=1).numpy()
-        for i in range(0, len(x), batch_size)
-    ]
-    return np.concatenate(parts) if parts else np.empty((0, model.n_classes), np.float32)
-
-
-def channel_statistics(x: Float[np.ndarray, "n L C"]) -> tuple[Float[Tensor, " C"], Float[Tensor, " C"]]:
-    """Mean and standard deviation of each channel, of a training split."""
-    return torch.from_numpy(x.mean(axis=(0, 1))), torch.from_numpy(x.std(axis=(0, 1)))
-
-
-def class_weights(y: Int[np.ndarray, " n"], n_classes: int) -> Float[Tensor, " N"]:
-    """Inverse frequency, mean 1 over the classes that occur; 0 for those that do not."""
-    count = np.bincount(y, minlength=n_classes).astype(np.float64)
-    weight = np.where(count > 0, 1 / np.maximum(count, 1), 0.0)
-    return torch.from_numpy(weight / weight[count > 0].mean()).float()
+    return model.predict_proba(x)

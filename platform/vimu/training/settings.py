@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 
+from vimu.models.choice import NetworkSettings, settings_of
+from vimu.models.forest import ForestSettings
 from vimu.models.penalty_cnn import CnnSettings
 from vimu.runtime.config import EachOnce, Section, Seed
 from vimu.training.augment import AugmentSettings
@@ -13,7 +15,8 @@ from vimu.training.batches import GROUP
 class PretrainSettings(Section):
     """Pre-training on virtual windows; training from scratch on real ones uses the same optimiser settings."""
 
-    model: CnnSettings = CnnSettings()
+    model: NetworkSettings = CnnSettings()
+    """`kind: penalty_cnn` or `kind: deepconvlstm`, with its shape."""
     n_workers: PositiveInt = 2
     """Ray Train workers, each on its shard of the windows; must divide 8."""
     epochs: PositiveInt = 30
@@ -22,15 +25,22 @@ class PretrainSettings(Section):
     lr: PositiveFloat = 1e-3
     """Peak learning rate of AdamW; a cosine brings it down to nothing."""
     weight_decay: NonNegativeFloat = 1e-2
+    clip_norm: PositiveFloat = 5.0
+    """A longer gradient is shortened to this."""
     penalty_weight: NonNegativeFloat = 0.5
-    """lambda: cross-entropy + lambda * mean squared reconstruction error. 0 is the plain CNN."""
+    """lambda: cross-entropy + lambda * mean squared reconstruction error. 0 is the plain CNN. Plays no part for
+    `deepconvlstm`, which has no decoder."""
     noise_std: NonNegativeFloat = 0.3
     """Noise on the decoder's input, in standard deviations of a channel."""
     patience_epochs: PositiveInt = 8
     """Stop when validation macro-F1 has not risen for so many epochs."""
     augment: AugmentSettings = AugmentSettings()
     checkpoint_every_epochs: PositiveInt = 5
-    """Ray Train keeps a checkpoint so often; a killed run goes on from the last."""
+    """A checkpoint so often; a killed run goes on from the last whole one."""
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    """`auto`: a GPU for each worker where the cluster has as many."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """`auto`: bfloat16 on a GPU that has it, else float32. Weights and loss are float32 in any case."""
     seed: Seed = 0
 
     @field_validator("n_workers")
@@ -47,15 +57,33 @@ class PretrainSettings(Section):
             raise ValueError(f"must be a multiple of {GROUP}")
         return batch_size
 
+    def of_kind(self, kind: str) -> "PretrainSettings":
+        """These settings for a network of `kind`: with its shape, or the default one where it is another's."""
+        if self.model.kind == kind:
+            return self
+        model = settings_of({"kind": kind})
+        assert not isinstance(model, ForestSettings)
+        return self.model_copy(update={"model": model})
+
+
+Schedule = Literal["head", "gradual", "discriminative", "all"]
+"""Of fine-tuning: `vimu.training.schedules`."""
+
 
 class FinetuneSettings(Section):
     """Fine-tuning on the real training split."""
 
-    schedule: Literal["head", "all"] = "head"
-    """`head` freezes the convolutions and optimises the fully-connected layers, as the seed paper does; `all` trains
-    everything."""
+    schedule: Schedule = "head"
+    """`head` freezes the convolutions and optimises the fully-connected layers, as the seed paper does; `gradual` thaws
+    one convolution after another, from the output back; `discriminative` trains all, each convolution slower than the
+    one after it; `all` trains all, the convolutions alike."""
     encoder_lr_share: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Rate of the convolutions under `all`, as a share of the head's."""
+    depth_decay: Annotated[float, Field(gt=0, le=1)] = 0.4
+    """Rate of a convolution under `discriminative`, as a share of that of the block after it. Source: Howard and Ruder
+    divide by 2.6."""
+    unfreeze_every_epochs: PositiveInt = 4
+    """Epochs between two convolutions under `gradual`."""
     epochs: PositiveInt = 20
     """The seed paper finds 20 enough."""
     batch_size: PositiveInt = 64

@@ -53,7 +53,7 @@ def run_trial(
     whole = partial(out_of_fold, windows, len(classes), fold)
     if trial.method == "random_forest":
         return whole(partial(_forest, classes=classes, seed=trial.seed, n_trees=n_trees))
-    settings = pretrain.model_copy(update={"seed": trial.seed})
+    settings = pretrain.of_kind(trial.method).model_copy(update={"seed": trial.seed})
     if virtual is None:
         return whole(partial(_network, classes=classes, settings=settings))
     with tempfile.TemporaryDirectory() as folder:

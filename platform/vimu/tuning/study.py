@@ -19,7 +19,8 @@ class ComparedMethod(Section):
     experiment: Literal["scratch", "finetuned", "virtual"]
     """`scratch`: trained and tested on real windows; `finetuned`: pre-trained on virtual ones first; `virtual`:
     trained and tested on virtual windows."""
-    method: Literal["random_forest", "penalty_cnn"]
+    method: Literal["random_forest", "penalty_cnn", "deepconvlstm"]
+    """A network of the base's `pretrain.model` where that is of this kind, else of its kind's default shape."""
     sizes: tuple[PositiveInt, ...] = ()
     """Every set of so many sensors: [1, 2] is each one alone and every pair."""
     subsets: tuple[Sensors, ...] = ()
@@ -27,8 +28,8 @@ class ComparedMethod(Section):
 
     @model_validator(mode="after")
     def _sets(self) -> "ComparedMethod":
-        if self.experiment == "finetuned" and self.method != "penalty_cnn":
-            raise ValueError("`method` must be penalty_cnn where `experiment` is finetuned")
+        if self.experiment == "finetuned" and self.method == "random_forest":
+            raise ValueError("`method` must be penalty_cnn or deepconvlstm where `experiment` is finetuned")
         if bool(self.sizes) == bool(self.subsets):
             raise ValueError("must have either `sizes` or `subsets`, and not an empty list")
         for subset in self.subsets:

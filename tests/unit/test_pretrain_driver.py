@@ -1,0 +1,71 @@
+"""What the driver of pre-training asks of Ray before it starts anything."""
+
+import pytest
+
+from vimu.runtime.errors import UserError
+from vimu.training import pretrain
+from vimu.training.pretrain import pretrain_on_ray
+from vimu.training.settings import PretrainSettings
+from vimu.training.tracking import MLFLOW_VARIABLE
+
+
+class Started(Exception):
+    """A trainer was made."""
+
+
+def start(monkeypatch, tmp_path, has, **changes):
+    """The keywords that Ray's trainer is made with, on a Ray that has these resources."""
+    made = {}
+
+    def trainer(*_, **given):
+        made.update(given)
+        raise Started
+
+    monkeypatch.setattr(pretrain.ray, "cluster_resources", lambda: has)
+    monkeypatch.setattr(pretrain, "TorchTrainer", trainer)
+    with pytest.raises(Started):
+        pretrain_on_ray(
+            [], datasets=["d"], classes=["a", "b"], settings=PretrainSettings(**changes), trained_on="d",
+            storage=tmp_path / "ray", tensorboard=tmp_path / "board",
+        )  # fmt: skip
+    return made
+
+
+@pytest.fixture(autouse=True)
+def no_cluster(monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.delenv(MLFLOW_VARIABLE, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("has", "changes", "said"),
+    [
+        ({"CPU": 1.0}, {}, "must be at most 1, the CPUs of this Ray, but is 2"),
+        ({"CPU": 4.0, "GPU": 1.0}, {"device": "gpu"}, "must be at most 1, the GPUs of this Ray, but is 2"),
+        ({"CPU": 4.0}, {"device": "gpu", "n_workers": 1}, "must be at most 0, the GPUs of this Ray, but is 1"),
+    ],
+)
+def test_too_many_workers_for_this_ray_are_refused_at_once(monkeypatch, tmp_path, has, changes, said):
+    with pytest.raises(UserError, match=f"`pretrain.n_workers` {said}"):
+        start(monkeypatch, tmp_path, has, **changes)
+
+
+def test_a_cluster_may_yet_grow(monkeypatch, tmp_path):
+    monkeypatch.setenv("RAY_ADDRESS", "somewhere")
+    assert start(monkeypatch, tmp_path, {"CPU": 1.0})["scaling_config"].num_workers == 2
+
+
+@pytest.mark.parametrize(
+    ("n_gpus", "device", "wanted"), [(2, "auto", True), (1, "auto", False), (2, "cpu", False), (0, "auto", False)]
+)
+def test_workers_get_a_gpu_each_where_there_are_as_many(monkeypatch, tmp_path, n_gpus, device, wanted):
+    made = start(monkeypatch, tmp_path, {"CPU": 4.0, "GPU": float(n_gpus)}, device=device)
+    assert made["scaling_config"].use_gpu == wanted
+    assert made["torch_config"].backend == ("cpu:gloo,cuda:nccl" if wanted else "gloo")
+
+
+def test_mlflow_must_be_installed_where_it_is_configured(monkeypatch, tmp_path):
+    monkeypatch.setenv(MLFLOW_VARIABLE, "http://x")
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(UserError, match="must be installed"):
+        start(monkeypatch, tmp_path, {"CPU": 4.0})

@@ -229,15 +229,14 @@ def _watched(run_dir: Path) -> Iterator[_Seen]:
 
 def _look(memory: Memory) -> None:
     import ray
-    from ray._private.internal_api import memory_summary
 
     memory.driver_mb = max(memory.driver_mb, _pss_mb("self"))
     for process in Path("/proc").iterdir():
         if process.name.isdigit() and _is_our_worker(process):
             memory.worker_mb = max(memory.worker_mb, _pss_mb(process.name))
-    for line in memory_summary(ray.get_runtime_context().gcs_address, stats_only=True).splitlines():
-        if line.startswith("Plasma memory usage"):
-            memory.store_mb = max(memory.store_mb, float(line.split()[3]))
+    name = "object_store_memory"
+    used = ray.cluster_resources()[name] - ray.available_resources().get(name, 0.0)
+    memory.store_mb = max(memory.store_mb, used / 2**20)
 
 
 def _is_our_worker(process: Path) -> bool:

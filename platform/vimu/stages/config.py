@@ -58,7 +58,7 @@ class SynthesizeSettings(Section):
     """Name in `configs/labels/`, or a YAML path."""
     decisions: Path | None = None
     """CSV of what people decided on takes (`vimu.clips.decisions`); None leaves all to the rules."""
-    task_mb: PositiveFloat = 16.0
+    task_mb: PositiveFloat = 64.0
     """Files go to tasks by bytes, about so many a task."""
 
     @field_validator("placements", mode="before")

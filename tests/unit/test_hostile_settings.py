@@ -49,6 +49,11 @@ def test_a_place_that_is_neither_folder_nor_uri_is_refused(place):
         location(place)
 
 
+def test_a_place_that_other_processes_do_not_see_is_refused():
+    with pytest.raises(UserError, match="workers see"):
+        location("memory://runs")
+
+
 def test_home_and_file_uris_are_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert location("~/runs") == tmp_path / "runs"

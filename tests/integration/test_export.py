@@ -16,6 +16,7 @@ from vimu.runtime.published import open_published
 from vimu.serving.fitting import fitted_windows
 from vimu.stages import export
 from vimu.stages.config import Config
+from vimu.stages.pipeline import run_pipeline
 from vimu.training.checkpoint import load_model
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -77,7 +78,7 @@ def test_the_card_says_what_it_is_made_of_and_how_good(small_run, recognizer):
     [row] = [r for r in metrics if (r["dataset"], r["experiment"]) == ("dip", "finetuned")]
     assert card["metrics"] == row
     assert {d["name"]: d["part"] for d in card["data"]} == {
-        "amass": "pre-training", "dip": "fine-tuning, validation, test"
+        "amass": "pre-training, as virtual sensors", "dip": "fine-tuning, validation, test"
     }  # fmt: skip
     assert card["model"]["difference_from_torch"] <= 1e-5
     assert card["made"]["code"]["version"] == vimu.__version__
@@ -99,6 +100,13 @@ def test_again_it_does_nothing_and_another_choice_is_refused(small_run):
         run(changed(small_run, export={"seed": 7}))
     with pytest.raises(UserError, match="`export` must be a section of the configuration, but is null"):
         run(changed(small_run, export=None))
+
+
+def test_a_pipeline_that_could_not_export_in_the_end_does_not_begin(small_run, tmp_path, monkeypatch):
+    monkeypatch.setattr("vimu.serving.onnx_model.find_spec", lambda _: None)
+    with pytest.raises(UserError, match=r"needs onnx and onnxruntime, which must be installed: .*--set export=null"):
+        run_pipeline(changed(small_run, runs_dir=str(tmp_path)), "small.yaml", dry_run=False)
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.fixture

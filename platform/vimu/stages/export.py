@@ -156,8 +156,8 @@ def _data(work: Work) -> list[dict[str, Any]]:
     own = "fine-tuning, validation, test" if work.start == "finetuned" else "training, validation, test"
     return [
         {
-            "name": name, "part": own if name == real else "pre-training", "synthetic": details["synthetic"][name],
-            "licence": licences[name],
+            "name": name, "part": own if name == real else "pre-training, as virtual sensors",
+            "synthetic": details["synthetic"][name], "licence": licences[name],
             "windows": {s: sum(details["windows"][name].get(s, {}).values()) for s in ("train", "val", "test")},
         }
         for name in _datasets(work)

@@ -31,7 +31,7 @@ def test_every_stage_is_published_with_its_provenance(small_run):
 def test_the_pipeline_again_does_nothing(small_run, capfd):
     run_pipeline(small_run, "small.yaml", dry_run=False)
     said = capfd.readouterr().err
-    assert said.count("already published, nothing to do") == 6
+    assert said.count("already published, nothing to do") == 7
     assert "report:" in said
 
 

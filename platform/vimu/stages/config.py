@@ -136,6 +136,14 @@ class EvaluateSettings(Section):
     """Bootstrap draws over subjects."""
 
 
+class ExportSettings(Section):
+    """Which model becomes the recogniser that others use."""
+
+    start: Literal["finetuned", "scratch"] = "finetuned"
+    seed: Seed | None = None
+    """None: that seed of `finetune.seeds` whose model validates best."""
+
+
 class Config(Section):
     """A run."""
 
@@ -152,6 +160,8 @@ class Config(Section):
     """None leaves tuning out; else the winner's settings feed pre-training and fine-tuning."""
     finetune: FinetuneSettings = FinetuneSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+    export: ExportSettings | None = ExportSettings()
+    """None leaves it out of the pipeline; it needs the packages of the extra `serving`."""
     ray: RaySettings = RaySettings()
 
     @property

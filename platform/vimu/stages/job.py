@@ -154,6 +154,8 @@ def _details_of(published: Published) -> None:
             console.print(table)
     elif stage == "tune":
         console.print(f"  winner: {details['best']['params']}", markup=False)
+    elif stage == "export":
+        console.print(f"  {details['says']}", markup=False)
     elif stage == "evaluate":
         table = Table("tested on", "experiment", "method", "accuracy", "macro-F1", "95 % interval", box=None)
         for row in details["results"]:

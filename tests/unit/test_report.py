@@ -157,6 +157,8 @@ def test_the_terminals_tables_are_whole_within_100_columns():
     assert re.search(r"penalty_cnn +91.15 +91.21 +61.00 +60.00 +50.0 to 60.1 +60.00", text)
     assert re.search(r"penalty_cnn +< 50 +not run", text)
     assert "12 an_activity_11" in text
+    assert "confusion, 3: AMASS, fine-tuned on DIP -> DIP, penalty_cnn: dip" in lines
+    assert "amass (synthetic), paper_random_windows: 1,234 windows of 1 s, 4 subjects (test split)" in lines
     assert "random_forest, 10 copies" in text
     assert "4 subjects, subjects apart (cross-validation" in text
     assert "A note [of] care." in text

@@ -21,7 +21,8 @@ def results_text(metrics: Mapping[str, Any]) -> str:
     """
     # a console of its own: rich cuts tables to 80 columns where output is no terminal
     console = Console(file=io.StringIO(), width=WIDTH, color_system=None, highlight=False)
-    for table in _tables(metrics):
+    for title, table in _tables(metrics):
+        console.print(title, markup=False)  # not as the table's own, which would be as narrow as that
         console.print(table)
         console.print()
     for sentence in metrics["notes"]:
@@ -30,24 +31,27 @@ def results_text(metrics: Mapping[str, Any]) -> str:
     return "\n".join(line.rstrip() for line in text.splitlines())
 
 
-def _tables(metrics: Mapping[str, Any]) -> Iterator[Table]:
+def _tables(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Table]]:
     results: Sequence[Result] = metrics["results"]
     groups = grouped(results)
     plain = [r for rows in groups.holdout.values() for r in rows]
     for title, rows in (("test split", plain), ("cross-validation, pooled over folds", groups.crossval)):
         for place in dict.fromkeys(_place(r) for r in rows):
-            yield _scores(f"{place} ({title})", [r for r in rows if _place(r) == place])
+            yield f"{place} ({title})", _scores([r for r in rows if _place(r) == place])
     for name, rows in groups.labels.items():
-        yield _labels(name, rows)
+        yield f"{name}: by labelled seconds", _labels(rows)
     for place in dict.fromkeys(_place(r) for r in groups.ablations):
-        yield _ablations(place, [r for r in groups.ablations if _place(r) == place], results)
+        yield f"{place} (ablations)", _ablations([r for r in groups.ablations if _place(r) == place], results)
     if published := metrics.get("published"):
         rows = published["rows"]
         for title in dict.fromkeys(row["title"] for row in rows):
-            yield _beside(title, published["source"], [row for row in rows if row["title"] == title])
+            block = [row for row in rows if row["title"] == title]
+            on = ", ".join(dict.fromkeys(tested_on(row["ours"]) for row in block if row["ours"]))
+            yield f"{title}\n{published['source']}, percent; ours on {on or 'nothing yet'}", _beside(block)
         for row in rows:
             if row["confusion"] and row["ours"]:
-                yield _confusion(f"{row['title']}, {row['method']}: {tested_on(row['ours'])}", row["ours"])
+                of = f"{row['title']}, {row['method']}: {tested_on(row['ours'])}"
+                yield f"confusion, {of}", _confusion(row["ours"])
 
 
 def _place(r: Result) -> str:
@@ -56,16 +60,16 @@ def _place(r: Result) -> str:
     return f"{tested_on(r)}: {r['n_windows']:,} windows of {r['window_s']:g} s, {r['n_subjects']} {of}{held_out}"
 
 
-def _table(title: str, *columns: str, left: int) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 1, 0, 0), pad_edge=False)
+def _table(*columns: str, left: int) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
     for i, column in enumerate(columns):
         table.add_column(column, justify="left" if i < left else "right", no_wrap=True, min_width=13 if i == 0 else 5)
     return table
 
 
-def _scores(title: str, rows: Sequence[Result]) -> Table:
+def _scores(rows: Sequence[Result]) -> Table:
     columns = ("acc.", "macro-F1", "95 %", "w. F1", "AUC", "gain over scratch")
-    table = _table(title, "experiment", "method", *columns, left=2)
+    table = _table("experiment", "method", *columns, left=2)
     for r in rows:
         gain, interval = r.get("gain_over_scratch"), r.get("gain_ci95")
         gained = "" if gain is None else f"{gain:+.2f}" + (f" ({span(interval, '+.2f')})" if interval else "")
@@ -76,18 +80,16 @@ def _scores(title: str, rows: Sequence[Result]) -> Table:
     return table
 
 
-def _labels(name: str, rows: Sequence[Result]) -> Table:
-    table = _table(
-        f"{name}: by labelled seconds", "experiment", "method", "labels", "seconds", "macro-F1", "95 %", left=2
-    )
+def _labels(rows: Sequence[Result]) -> Table:
+    table = _table("experiment", "method", "labels", "seconds", "macro-F1", "95 %", left=2)
     for r in rows:
         share, seconds = f"{100 * r['label_share']:g} %", f"{r['label_s']:,.0f}"
         table.add_row(r["experiment"], method_of(r), share, seconds, _of(r["macro_f1"]), _short(r["macro_f1_ci95"]))
     return table
 
 
-def _ablations(place: str, rows: Sequence[Result], results: Sequence[Result]) -> Table:
-    table = _table(f"{place} (ablations)", "experiment", "method", "left out", "macro-F1", "difference", left=3)
+def _ablations(rows: Sequence[Result], results: Sequence[Result]) -> Table:
+    table = _table("experiment", "method", "left out", "macro-F1", "difference", left=3)
     for r in rows:
         size, interval = difference_of(r, results)
         difference = "" if size is None else f"{size:+.3f}" + (f" ({span(interval, '+.2f')})" if interval else "")
@@ -95,12 +97,9 @@ def _ablations(place: str, rows: Sequence[Result], results: Sequence[Result]) ->
     return table
 
 
-def _beside(title: str, source: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+def _beside(rows: Sequence[Mapping[str, Any]]) -> Table:
     """One experiment of a paper's, in percent."""
-    on = ", ".join(dict.fromkeys(tested_on(row["ours"]) for row in rows if row["ours"]))
-    columns = ("paper: acc.", "F1", "ours: acc.", "macro-F1", "95 %", "weighted")
-    heading = f"{title}\n{source}, percent; ours on {on or 'nothing yet'}"
-    table = _table(heading, "method", *columns, left=1)
+    table = _table("method", "paper: acc.", "F1", "ours: acc.", "macro-F1", "95 %", "weighted", left=1)
     for row in rows:
         table.add_row(row["method"], *_paper(row["paper"]), *_ours(row["ours"]))
     return table
@@ -122,12 +121,12 @@ def _ours(r: Result | None) -> tuple[str, ...]:
     return accuracy, macro, interval, weighted
 
 
-def _confusion(title: str, r: Result) -> Table:
+def _confusion(r: Result) -> Table:
     """Shares of the true class in percent; columns are numbered as rows are."""
     classes = r["classes"]
-    table = _table(f"confusion, {title}", "true (row), predicted (column), percent", left=1)
+    table = _table("true (row), predicted (column), percent", left=1)
     for i in range(len(classes)):
-        table.add_column(str(i + 1), justify="right", no_wrap=True)
+        table.add_column(str(i + 1), justify="right", no_wrap=True, min_width=3)
     for i, (name, row) in enumerate(zip(classes, shares_of(r["confusion"]), strict=True)):
         table.add_row(f"{i + 1:>2} {name}", *(f"{100 * share:.0f}" for share in row))
     return table

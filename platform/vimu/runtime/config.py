@@ -120,7 +120,13 @@ def configs_folder() -> Path:
     raise UserError(f"The folder of YAML settings was not found; looked in {', '.join(map(str, candidates))}.")
 
 
-KEYS = {"archives": "archive", "recordings": "recordings", "labels": "label_rules", "devices": "device"}
+KEYS = {
+    "archives": "archive",
+    "recordings": "recordings",
+    "labels": "label_rules",
+    "devices": "device",
+    "published": "evaluate.published",
+}
 """Folder of `configs/` -> the setting that names a file of it."""
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_
 from vimu.clips.filters import FilterSettings
 from vimu.imu.placement_error import GREATEST_M
 from vimu.imu.presets import Order, placement_names
+from vimu.models.choice import NetworkSettings
 from vimu.runtime.config import EachOnce, RateHz, Section, Seed
 from vimu.runtime.errors import UserError
 from vimu.runtime.session import RaySettings
@@ -134,6 +135,8 @@ class EvaluateSettings(Section):
     n_trees: PositiveInt = 300
     n_resamples: PositiveInt = 1000
     """Bootstrap draws over subjects."""
+    published: str | None = None
+    """Name in `configs/published/`, or a YAML path: figures of a paper to print ours beside."""
 
 
 class ExportSettings(Section):
@@ -162,7 +165,27 @@ class Config(Section):
     evaluate: EvaluateSettings = EvaluateSettings()
     export: ExportSettings | None = ExportSettings()
     """None leaves it out of the pipeline; it needs the packages of the extra `serving`."""
+    baselines: tuple[NetworkSettings, ...] = ()
+    """Further networks, by name or with a shape, pre-trained, fine-tuned and evaluated as `pretrain.model` is. The
+    random forest is always there."""
     ray: RaySettings = RaySettings()
+
+    @field_validator("baselines", mode="before")
+    @classmethod
+    def _by_name(cls, baselines: object) -> object:
+        """`[deepconvlstm]` is `[{kind: deepconvlstm}]`."""
+        if not isinstance(baselines, list | tuple):
+            return baselines
+        return [{"kind": b} if isinstance(b, str) else b for b in baselines if b != "random_forest"]
+
+    @model_validator(mode="after")
+    def _kinds_once(self) -> "Config":
+        kinds = [self.pretrain.model.kind, *(shape.kind for shape in self.baselines)]
+        if len(set(kinds)) < len(kinds):
+            raise ValueError(
+                f"`baselines` must be other networks than `pretrain.model`, each once, but with it are {kinds}"
+            )
+        return self
 
     @property
     def run_dir(self) -> Location:

@@ -15,7 +15,7 @@ from vimu.serving.onnx_model import require_exporter
 from vimu.serving.preprocessing import Preprocessing, preprocessing_of
 from vimu.serving.recognizer import CARD
 from vimu.stages.config import Config
-from vimu.stages.evaluate import licences_of
+from vimu.stages.evaluate_page import licences_of
 from vimu.stages.stage import Plan, Stage, input_identity, upstream
 from vimu.windows.schema import read_windows
 from vimu.windows.settings import WindowSettings

@@ -157,13 +157,9 @@ def _details_of(published: Published) -> None:
     elif stage == "export":
         console.print(f"  {details['says']}", markup=False)
     elif stage == "evaluate":
-        table = Table("tested on", "experiment", "method", "accuracy", "macro-F1", "95 % interval", box=None)
-        for row in details["results"]:
-            interval = "" if row["ci95"] is None else f"{row['ci95'][0]:.3f} to {row['ci95'][1]:.3f}"
-            table.add_row(*row["what"], f"{row['accuracy']:.3f}", f"{row['macro_f1']:.3f}", interval)
-        console.print(table)
-        for sentence in details["notes"]:
-            console.print(f"  {sentence}", markup=False)
+        from vimu.stages.evaluate import shown  # brings matplotlib, which other jobs do without
+
+        console.print(shown(published), markup=False)
 
 
 SPLITS = ("train", "val", "test")

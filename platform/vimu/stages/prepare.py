@@ -17,7 +17,7 @@ from vimu.runtime.published import Published
 from vimu.runtime.storage import Location, absolute, file_sha256
 from vimu.stages.config import Config, PrepareSettings
 from vimu.stages.mountings import estimate_mountings, estimated_sensors
-from vimu.stages.prepare_clips import ClipPlan, plan_clips
+from vimu.stages.prepare_clips import ClipPlan, dealt, plan_clips
 from vimu.stages.prepare_task import run_task
 from vimu.stages.shards import Row, rejection_row, run_shards, write_rejections
 from vimu.stages.stage import Plan, Stage, clips_of, input_identity
@@ -146,6 +146,7 @@ def build(config: Config, plan: Plan[Work], staging: Location) -> Outcome:
             "empty_categories": work.synthesized.details["empty_categories"],
             "sensors": list(work.sensors),
             "groups": {"virtual": work.clips.groups, "real": "subjects"},
+            "protocols": {"virtual": settings.virtual_split.protocol, "real": settings.real_split.protocol},
             "labels_hash": content_hash((w["name"], json.dumps([w[key] for key in HASHED])) for w in cut),
             "windows": _table(cut),
             "upsampled": work.clips.upsampling.counts(),
@@ -240,7 +241,7 @@ def _trial_items(settings: PrepareSettings, real: RecordingConfig, trials: Seque
         chosen = {t.trial: split for t, split in zip(trials[some], splits[some], strict=True)}
         shard = f"{real.name}-{start:06d}"
         given = {"trials": json.dumps(entries), "splits": json.dumps(chosen)}
-        items.append({"shard": shard, "clips": "", **given, "speeds": "{}"})
+        items.append({"shard": shard, "clips": "", **given, "speeds": "{}", "dealt": dealt(settings.real_split)})
     return items
 
 
@@ -248,8 +249,9 @@ def _table(windows: Sequence[Row]) -> dict[str, dict[str, dict[str, int]]]:
     """dataset -> split -> label -> windows."""
     table: dict[str, dict[str, dict[str, int]]] = {}
     for w in sorted(windows, key=lambda w: (w["dataset"], w["split"], w["label"])):
-        by_label = table.setdefault(w["dataset"], {}).setdefault(w["split"], {})
-        by_label[w["label"]] = by_label.get(w["label"], 0) + w["n"]
+        for split, n in w["n_by_split"].items():
+            by_label = table.setdefault(w["dataset"], {}).setdefault(split, {})
+            by_label[w["label"]] = by_label.get(w["label"], 0) + n
     return table
 
 
@@ -257,7 +259,8 @@ def _subjects(windows: Sequence[Row]) -> dict[str, dict[str, int]]:
     """dataset -> split -> number of subjects (clips, where there are none)."""
     names: dict[str, dict[str, set[str]]] = {}
     for w in windows:
-        names.setdefault(w["dataset"], {}).setdefault(w["split"], set()).add(w["subject"])
+        for split in w["n_by_split"]:
+            names.setdefault(w["dataset"], {}).setdefault(split, set()).add(w["subject"])
     return {dataset: {split: len(s) for split, s in sorted(by.items())} for dataset, by in sorted(names.items())}
 
 

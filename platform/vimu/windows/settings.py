@@ -49,9 +49,16 @@ class WindowSettings(Section):
         return self
 
 
+SplitProtocol = Literal["subjects_apart", "paper_random_windows"]
+
+
 class SplitSettings(Section):
     """Which subjects (where an archive gives none: which clips) train, validate and test. They never cross."""
 
+    protocol: SplitProtocol = "subjects_apart"
+    """`paper_random_windows` is the seed paper's way: each window falls at random, `n_folds`, `test_folds` and
+    `val_folds` being shares. Overlapping windows of one person then train and test: figures are far too good, and say
+    so wherever they are printed."""
     n_folds: Annotated[int, Field(ge=3)] = 5
     """Groups are dealt into this many folds of like class balance."""
     test_folds: PositiveInt = 1
@@ -68,6 +75,8 @@ class SplitSettings(Section):
     def _some_train(self) -> "SplitSettings":
         if self.test_folds + self.val_folds >= self.n_folds:
             raise ValueError("`test_folds` and `val_folds` together must be fewer than `n_folds`")
+        if self.protocol == "paper_random_windows" and (self.test_groups or self.val_groups):
+            raise ValueError("`test_groups` and `val_groups` must be left out with `protocol: paper_random_windows`")
         if bool(self.test_groups) != bool(self.val_groups):
             raise ValueError("`test_groups` and `val_groups` must be given together")
         both = set(self.test_groups) & set(self.val_groups)

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from rich.progress import track
 
+from vimu.evaluation.predictions import prediction_rows
 from vimu.evaluation.report import render_report
 from vimu.evaluation.results import Experiment, gain, gain_sentence, result
 from vimu.models.forest import forest_probabilities
@@ -19,6 +20,7 @@ from vimu.runtime.published import Published
 from vimu.runtime.session import ray_session
 from vimu.runtime.storage import write_whole
 from vimu.stages.config import Config
+from vimu.stages.crossval_results import in_table, lines_of
 from vimu.stages.finetune import STARTS
 from vimu.stages.shards import write_shard
 from vimu.stages.stage import Plan, Stage, clips_of, input_identity, upstream
@@ -37,6 +39,8 @@ class Work:
     prepared: Published
     pretrained: Published
     finetuned: Published
+    crossed: Published | None
+    """The experiments on all people, where the configuration asks for them."""
 
 
 def plan(config: Config) -> Plan[Work]:
@@ -45,11 +49,15 @@ def plan(config: Config) -> Plan[Work]:
     Raises:
         UserError: an earlier stage is not published.
     """
-    work = Work(clips_of(config), *(upstream(config, name) for name in ("prepare", "pretrain", "finetune")))
+    crossed = upstream(config, "crossval") if config.crossval is not None else None
+    prepared, pretrained, finetuned = (upstream(config, name) for name in ("prepare", "pretrain", "finetune"))
+    work = Work(clips_of(config), prepared, pretrained, finetuned, crossed)
     return Plan(
         identity={
             "settings": config.evaluate.model_dump(mode="json"),
-            "inputs": input_identity(work.prepared, work.pretrained, work.finetuned),
+            "inputs": input_identity(
+                work.prepared, work.pretrained, work.finetuned, *([] if crossed is None else [crossed])
+            ),
         },
         counts={"models": work.finetuned.manifest["counts"]["models"] + 1, "forests": 2 * len(_seeds(work))},
         work=work,
@@ -93,7 +101,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
         **extra: Any,
     ) -> None:  # fmt: skip
         results.append(result(what, test, classes, by_seed, split=split, n_resamples=n_resamples) | extra)
-        rows.append(_prediction_rows(what, test, classes, by_seed))
+        rows.append(prediction_rows(what, test, classes, by_seed))
 
     names = "+".join(virtual_names)
     add(Experiment(names, "virtual", network, synthetic_virtual), virtual_test, source, on_virtual, virtual_split)
@@ -132,34 +140,32 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
             f"{names} does not name its actors: clips are kept apart, not people, and its intervals are over clips. "
             "Clips of one kind are much alike, so its `virtual` rows are optimistic."
         )
+    everything = list(results)
+    if work.crossed is not None:
+        crossed = json.loads(work.crossed.file("metrics.json").read())
+        everything += crossed["results"]
+        notes += crossed["notes"]
 
-    write_whole(staging / "metrics.json", json.dumps({"results": results, "notes": notes}, indent=1))
+    write_whole(staging / "metrics.json", json.dumps({"results": everything, "notes": notes}, indent=1))
     write_shard(staging / "predictions.parquet", pa.concat_tables(rows), dictionary=["experiment", "method", "truth"])
     page = render_report(
-        name=config.name, results=results, data=_data_rows(details["windows"]), flow=_flow(work), notes=notes,
+        name=config.name, results=[r for r in everything if in_table(r)],
+        data=_data_rows(details["windows"]), flow=_flow(work), notes=notes,
         licences=licences_of(work.prepared), config=config.model_dump(mode="json"), used=_used(work),
         mended=details["notes"], made=_made(work),
     )  # fmt: skip
     write_whole(staging / "report.html", page)
     return Outcome(
-        counts={"results": len(results), "test_windows": len(real_test), "test_subjects": results[-1]["n_subjects"]},
+        counts={"results": len(everything), "test_windows": len(real_test), "test_subjects": results[-1]["n_subjects"]},
         content_hash=content_hash(
             (f"{r['dataset']}:{r['experiment']}:{r['method']}", json.dumps(r["by_seed"], sort_keys=True))
-            for r in results
+            for r in everything
         ),
         licences=work.prepared.manifest["licences"],
         details={
             "synthetic": synthetic,
             "notes": notes,
-            "results": [
-                {
-                    "what": [r["dataset"] + " (synthetic)" * r["synthetic"], r["experiment"], r["method"]],
-                    "accuracy": r["accuracy"],
-                    "macro_f1": r["macro_f1"],
-                    "ci95": r["macro_f1_ci95"],
-                }
-                for r in results
-            ],
+            "results": lines_of(results),
         },
     )
 
@@ -206,28 +212,6 @@ def _split_text(settings: SplitSettings, windows: WindowSet, kind: str) -> str:
     n = {part: len(set(windows.where(split=part).subject.tolist())) for part in ("train", "val", "test")}
     how = "named" if settings.test_groups else f"{settings.n_folds} folds, seed {settings.seed}"
     return f"{n['train']} train, {n['val']} validation, {n['test']} test {kind}, apart ({how})"
-
-
-def _prediction_rows(what: Experiment, test: WindowSet, classes: tuple[str, ...], by_seed: Probabilities) -> pa.Table:
-    names = np.array(classes)
-    tables = []
-    for seed, probabilities in by_seed.items():
-        n = len(test)
-        tables.append(
-            pa.table(
-                {
-                    "window_id": pa.array(test.window_id.tolist()),
-                    "subject": pa.array(test.subject.tolist()),
-                    "experiment": pa.array([what.experiment] * n),
-                    "method": pa.array([what.method] * n),
-                    "seed": pa.array([seed] * n, pa.int64()),
-                    "truth": pa.array(test.label.tolist()),
-                    "predicted": pa.array(names[np.argmax(probabilities, axis=1)].tolist()),
-                    "probability": pa.array(np.max(probabilities, axis=1).astype(np.float32)),
-                }
-            )
-        )
-    return pa.concat_tables(tables)
 
 
 def _data_rows(table: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[dict[str, Any]]:

@@ -154,7 +154,7 @@ def _details_of(published: Published) -> None:
             console.print(table)
     elif stage == "tune":
         console.print(f"  winner: {details['best']['params']}", markup=False)
-    elif stage == "evaluate":
+    elif stage in ("crossval", "evaluate"):
         table = Table("tested on", "experiment", "method", "accuracy", "macro-F1", "95 % interval", box=None)
         for row in details["results"]:
             interval = "" if row["ci95"] is None else f"{row['ci95'][0]:.3f} to {row['ci95'][1]:.3f}"

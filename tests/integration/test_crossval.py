@@ -7,12 +7,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from vimu.runtime.errors import UserError
-from vimu.stages import crossval
+from vimu.stages import crossval, evaluate
 from vimu.stages.budget import units_of
 from vimu.stages.config import Config
 from vimu.stages.crossval import PARTS, STAGE
 from vimu.stages.crossval_parts import Parts
 from vimu.stages.job import announce
+from vimu.stages.pipeline import stages
 from vimu.tuning import learners
 from vimu.tuning.fits import run_fit
 
@@ -22,7 +23,9 @@ SMALL = {
     "methods": ["penalty_cnn", "deepconvlstm", "random_forest"], "n_folds": 3, "seeds": [0, 1], "min_people": 2,
     "settings": {
         "penalty_cnn": {"pretrain": {"epochs": 1}, "finetune": {"epochs": 1}},
-        "deepconvlstm": {"pretrain": {"epochs": 1, "model": {"filters": 2, "units": 4}}, "finetune": {"epochs": 1}},
+        "deepconvlstm": {
+            "seeds": [0], "pretrain": {"epochs": 1, "model": {"filters": 2, "units": 4}}, "finetune": {"epochs": 1},
+        },
     },
     "label_shares": [0.1, 1.0], "ablations": ["penalty", "upsampling"], "forest_copies": 1,
 }  # fmt: skip
@@ -55,7 +58,7 @@ def test_every_window_is_predicted_once_a_seed(built):
     _, plan, folder, _ = built
     table = pq.read_table(folder / "predictions.parquet").to_pandas()
     groups = table.groupby(["experiment", "method", "apart", "copies", "seed"])
-    assert len(groups) == 2 * 2 + 2 + 3 * 1 + 1 + 2 * 2 * 2 + 2 * 2 - 2
+    assert len(groups) == 4 + 3 + 4 + 2 + 4  # virtual, no_finetuning, penalty_cnn, deepconvlstm, forests
     for (experiment, *_), rows in groups:
         side = "virtual" if experiment == "virtual" else "shared" if experiment == "no_finetuning" else "real"
         assert sorted(rows.window_id) == sorted(plan.work.sides[side].windows.window_id.tolist())
@@ -76,7 +79,10 @@ def test_entries_follow_the_contract_of_metrics(results):
         assert {"accuracy", "macro_f1", "weighted_f1", "per_class", "confusion", "macro_f1_ci95"} <= set(r)
         assert r["n_windows"] * len(r["seeds"]) == sum(map(sum, r["confusion"]))
         assert ("gain_over_scratch" in r) == (r["experiment"] == "finetuned")
-    assert all(r["n_subjects"] == 4 and r["seeds"] == [0, 1] for r in table if r["dataset"] == "dip")
+    assert all(r["n_subjects"] == 4 for r in table if r["dataset"] == "dip")
+    for r in table:
+        one_seed = r["experiment"] == "virtual" or r["method"] == "deepconvlstm"
+        assert r["seeds"] == ([0] if one_seed else [0, 1])
     curve = [r for r in results if "label_share" in r]
     assert [(r["label_share"], r["experiment"], r["method"]) for r in curve] == [
         (share, *kind)
@@ -191,3 +197,23 @@ def test_what_cannot_be_is_said_before_anything_is_fitted(crossed):
         STAGE.plan(crossed(ablations=["penalty"], settings=over))
     with pytest.raises(UserError, match="`crossval` must be a section"):
         STAGE.plan(crossed().model_copy(update={"crossval": None}))
+
+
+def test_evaluate_takes_the_experiments_into_its_own_results(small_run, tmp_path):
+    for stage in ("synthesize", "prepare", "pretrain", "finetune", "tune"):
+        shutil.copytree(small_run.run_dir / stage, tmp_path / "small" / stage)
+    few = {"methods": ["random_forest"], "n_folds": 3, "seeds": [0], "min_people": 2, "virtual_splits": []}
+    raw = small_run.model_dump(mode="json") | {"runs_dir": str(tmp_path), "crossval": few}
+    config = Config.model_validate(raw)
+    with pytest.raises(UserError, match=r"crossval` is not published yet"):
+        evaluate.STAGE.plan(config)
+    crossed = STAGE.run(config, STAGE.plan(config), "small.yaml")
+    published = evaluate.STAGE.run(config, evaluate.STAGE.plan(config), "small.yaml")
+    own = json.loads(crossed.file("metrics.json").read())
+    every = json.loads(published.file("metrics.json").read())
+    assert every["results"][-2:] == own["results"]
+    assert [r.get("protocol") for r in every["results"][:-2]] == [None] * (len(every["results"]) - 2)
+    assert set(own["notes"]) <= set(every["notes"])
+    names = [stage.name for stage in stages(config)]
+    assert names.index("prepare") < names.index("crossval") < names.index("evaluate")
+    assert "crossval" not in [stage.name for stage in stages(small_run)]

@@ -356,3 +356,15 @@ def test_an_ablation_must_leave_real_windows_alone(open_config, tmp_path, monkey
     monkeypatch.setattr(ablations, "configs_folder", lambda: tmp_path)
     with pytest.raises(UserError, match=r"`short` .* but changes prepare\.windows"):
         ablate(config, ("short",))
+
+
+def test_a_network_may_have_seeds_of_its_own():
+    make = rows_of(virtual_splits=[], settings={"deepconvlstm": {"seeds": [5]}})
+    seeds = {(r.experiment, r.method): list(r.fits) for r in make.table(shared=True, styles=False)}
+    assert {kind[1]: n for kind, n in seeds.items()} == {
+        "penalty_cnn": [0, 1, 2], "deepconvlstm": [5], "random_forest": [0, 1, 2]
+    }  # fmt: skip
+    assert seeds["finetuned", "deepconvlstm"] == seeds["scratch", "deepconvlstm"] == [5]
+    tuned = rows_of(virtual_splits=[], settings={"deepconvlstm": {"seeds": [5]}}, tune_trials=2)
+    fits = every_fit(list(tuned.table(shared=False, styles=False)))
+    assert {fit.seed for fit in fits if fit.kind == "tune" and fit.method == "deepconvlstm"} == {5}

@@ -23,6 +23,8 @@ class MethodSettings(Section):
     """Over these again, from scratch on real windows only."""
     finetune: dict[str, Any] = Field(default_factory=dict)
     """Over `finetune`."""
+    seeds: EachOnce[Seed] | None = None
+    """In place of `crossval.seeds`: fewer for a network that takes long. Its rows say so."""
 
     @model_validator(mode="after")
     def _fit(self) -> "MethodSettings":
@@ -100,6 +102,10 @@ class CrossvalSettings(Section):
     def finetune_of(self, method: Method, base: FinetuneSettings) -> FinetuneSettings:
         """Settings of fine-tuning `method`. Raises ValidationError."""
         return over(base, self._of(method).finetune)
+
+    def seeds_of(self, method: Method) -> tuple[int, ...]:
+        """Seeds of `method` in the table."""
+        return self._of(method).seeds or self.seeds
 
     def _of(self, method: Method) -> MethodSettings:
         return MethodSettings() if method == "random_forest" else self.settings.get(method, MethodSettings())

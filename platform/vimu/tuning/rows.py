@@ -69,7 +69,7 @@ class Rows:
                 yield from self._virtual(method, folds)
         tuned = bool(s.tune_trials)
         for method in s.networks if shared else ():
-            fits = {seed: (self._not_finetuned(method, seed),) for seed in s.seeds}
+            fits = {seed: (self._not_finetuned(method, seed),) for seed in s.seeds_of(method)}
             yield Row("no_finetuning", method, SHARED, "", fits)
         for method in s.methods:
             if method == "random_forest":
@@ -77,7 +77,7 @@ class Rows:
                 if s.forest_copies:
                     yield self._forest_row(REAL, REAL, s.seeds, copies=s.forest_copies, tuned=tuned)
             else:
-                yield from self._pair(self.whole, method, s.seeds, tuned=tuned)
+                yield from self._pair(self.whole, method, s.seeds_of(method), tuned=tuned)
 
     def curve(self, method: Method) -> Iterator[Row]:
         """Scratch and fine-tuned on some of the real training recordings."""
@@ -164,7 +164,7 @@ class Rows:
         start: Variant | None,
     ) -> Fit:  # fmt: skip
         """Once a fold, with the first seed: its winner serves all seeds."""
-        seed = self.settings.seeds[0]
+        seed = self.settings.seeds_of(method)[0]
         needs = () if start is None else (self._pretrain(start, method, seed),)
         given = given | {"of": kind, "trials": self.settings.tune_trials}
         return self._fit("tune", method, seed, windows, folds, fold, given, needs=needs)

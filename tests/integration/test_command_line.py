@@ -6,7 +6,7 @@ import sys
 import pytest
 from ruamel.yaml import YAML
 
-JOBS = ("synthesize", "prepare", "pretrain", "tune", "finetune", "evaluate", "pipeline", "study")
+JOBS = ("synthesize", "prepare", "pretrain", "tune", "finetune", "crossval", "evaluate", "pipeline", "study")
 
 
 def run(repo, *arguments):

@@ -14,6 +14,7 @@ from vimu.runtime.errors import UserError
 from vimu.runtime.session import RaySettings
 from vimu.runtime.storage import Location, LocationSetting
 from vimu.training.settings import FinetuneSettings, PretrainSettings, Schedule
+from vimu.tuning.experiments import CrossvalSettings
 from vimu.windows.settings import SplitSettings, WindowSettings
 from vimu.windows.upsample import UpsampleSettings
 
@@ -162,6 +163,8 @@ class Config(Section):
     tune: TuneSettings | None = None
     """None leaves tuning out; else the winner's settings feed pre-training and fine-tuning."""
     finetune: FinetuneSettings = FinetuneSettings()
+    crossval: CrossvalSettings | None = None
+    """Experiments on all people; None leaves them out."""
     evaluate: EvaluateSettings = EvaluateSettings()
     export: ExportSettings | None = ExportSettings()
     """None leaves it out of the pipeline; it needs the packages of the extra `serving`."""

@@ -8,9 +8,7 @@ from vimu.evaluation.predictions import prediction_rows, predictions_table
 from vimu.evaluation.published import beside, load_published
 from vimu.evaluation.report import render_report
 from vimu.evaluation.results import gain, result
-from vimu.evaluation.terminal import results_text
 from vimu.runtime.manifest import Outcome, content_hash
-from vimu.runtime.published import Published
 from vimu.runtime.session import ray_session
 from vimu.runtime.storage import write_whole
 from vimu.stages.config import Config
@@ -29,14 +27,16 @@ def plan(config: Config) -> Plan[Work]:
     Raises:
         UserError: an earlier stage is not published, or the published figures asked for are not there.
     """
-    work = Work(clips_of(config), *(upstream(config, name) for name in ("prepare", "pretrain", "finetune")))
+    prepared, pretrained, finetuned = (upstream(config, name) for name in ("prepare", "pretrain", "finetune"))
+    crossed = upstream(config, "crossval") if config.crossval is not None else None
+    work = Work(clips_of(config), prepared, pretrained, finetuned, crossed)
     published = config.evaluate.published
     table = {} if published is None else {"published": load_published(published).model_dump(mode="json")}
     n_networks = len(work.networks)
     return Plan(
         identity={
             "settings": config.evaluate.model_dump(mode="json", exclude={"published"}) | table,
-            "inputs": input_identity(work.prepared, work.pretrained, work.finetuned),
+            "inputs": input_identity(prepared, pretrained, finetuned, *([] if crossed is None else [crossed])),
         },
         counts={
             "networks": n_networks,
@@ -56,6 +56,10 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
         predicted = list(predict_all(config, work, virtual, real))
     results = [_scored(p, config.evaluate.n_resamples) for p in predicted]
     metrics: dict[str, Any] = {"results": results, "notes": notes_of(work, virtual, real, results)}
+    if work.crossed is not None:
+        on_all = json.loads(work.crossed.file(METRICS).read())
+        results += on_all["results"]
+        metrics["notes"] += on_all["notes"]
     if config.evaluate.published is not None:
         metrics["published"] = beside(load_published(config.evaluate.published), results)
     write_whole(staging / METRICS, json.dumps(metrics, indent=1))
@@ -70,17 +74,12 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
             "test_subjects": len(set(real.test.subject.tolist())),
         },
         content_hash=content_hash(
-            (f"{r['dataset']}:{r['experiment']}:{r['method']}", json.dumps(r["by_seed"], sort_keys=True))
-            for r in results
+            (f"{i}:{r['dataset']}:{r['experiment']}:{r['method']}", json.dumps(r["by_seed"], sort_keys=True))
+            for i, r in enumerate(results)
         ),
         licences=work.prepared.manifest["licences"],
         details={"synthetic": virtual.synthetic or real.synthetic, "notes": metrics["notes"]},
     )
-
-
-def shown(published: Published) -> str:
-    """The tables and notes of a published evaluation, for a terminal."""
-    return results_text(json.loads(published.file(METRICS).read()))
 
 
 def _scored(p: Predicted, n_resamples: int) -> dict[str, Any]:

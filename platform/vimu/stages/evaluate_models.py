@@ -32,6 +32,8 @@ class Work:
     prepared: Published
     pretrained: Published
     finetuned: Published
+    crossed: Published | None
+    """The experiments on all people, where the configuration asks for them."""
 
     @property
     def seeds(self) -> list[int]:

@@ -1,5 +1,6 @@
 """The command line that every job has, and the exit codes: 0 done, 2 what a person gave, 130 Ctrl-C, 1 all else."""
 
+import json
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -156,10 +157,10 @@ def _details_of(published: Published) -> None:
         console.print(f"  winner: {details['best']['params']}", markup=False)
     elif stage == "export":
         console.print(f"  {details['says']}", markup=False)
-    elif stage == "evaluate":
-        from vimu.stages.evaluate import shown  # brings matplotlib, which other jobs do without
+    elif stage in ("crossval", "evaluate"):
+        from vimu.evaluation.terminal import results_text  # brings matplotlib, which other jobs do without
 
-        console.print(shown(published), markup=False)
+        console.print(results_text(json.loads(published.file("metrics.json").read())), markup=False)
 
 
 SPLITS = ("train", "val", "test")

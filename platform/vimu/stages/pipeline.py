@@ -7,7 +7,7 @@ from vimu.runtime.published import SUCCESS
 from vimu.runtime.session import ray_session
 from vimu.runtime.storage import absolute
 from vimu.serving.onnx_model import require_exporter
-from vimu.stages import evaluate, export, finetune, prepare, pretrain, synthesize, tune
+from vimu.stages import crossval, evaluate, export, finetune, prepare, pretrain, synthesize, tune
 from vimu.stages.config import Config
 from vimu.stages.inputs import PIPELINE, require_inputs
 from vimu.stages.job import announce, conclude
@@ -19,7 +19,8 @@ def stages(config: Config) -> list[Stage[Any]]:
     middle = [tune.STAGE] if config.tune is not None else []
     first = [synthesize.STAGE] if config.preparation.clips is None else []
     last = [export.STAGE] if config.export is not None else []
-    return [*first, prepare.STAGE, *middle, pretrain.STAGE, finetune.STAGE, evaluate.STAGE, *last]
+    all_people = [crossval.STAGE] if config.crossval is not None else []
+    return [*first, prepare.STAGE, *middle, pretrain.STAGE, finetune.STAGE, *all_people, evaluate.STAGE, *last]
 
 
 def run_pipeline(config: Config, config_path: str, dry_run: bool) -> None:

@@ -59,7 +59,7 @@ def run_shards(
 
             context = ray.data.DataContext.get_current()
             context.enable_progress_bars = False  # ours shows files, not blocks
-            # Ray Data holds tasks back for what they may return, 128 MB each unless told: in a small store, all but one.
+            # Ray Data holds tasks back for what they may return, 128 MB each unless told: all but one in a small store
             context.target_max_block_size = RETURNED_BYTES
             context.retried_map_errors, context.max_map_retries = [TransientError.__name__], MAX_TRIES - 1
             run = os.urandom(4).hex()  # what a killed run tried does not count

@@ -1,6 +1,7 @@
 """Training in one process: from scratch, or on from a pre-trained model."""
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +30,12 @@ class Epoch:
     epoch: int
     loss: float
     val_macro_f1: float
+    """NaN where there are no validation windows."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained model at its best validation epoch."""
+    """A trained model at its best validation epoch, or at its last where there are no validation windows."""
 
     model: Classifier
     card: ModelCard
@@ -149,11 +151,14 @@ def _fit(
         before_epoch(epoch)
         loss = train_epoch(objective, optimizer, shards, plan, epoch=epoch, std=model.std)
         schedule.step()
-        macro_f1 = scores(truth, np.argmax(predict(model, val.x), axis=1))["macro_f1"]
+        macro_f1 = scores(truth, np.argmax(predict(model, val.x), axis=1))["macro_f1"] if len(val) else math.nan
         log.append(Epoch(epoch, loss, macro_f1))
+        if not len(val):
+            continue
         if macro_f1 > best:
             best, best_state = macro_f1, copy.deepcopy(model.state_dict())
         if epoch - int(np.argmax([e.val_macro_f1 for e in log])) >= patience:
             break
-    model.load_state_dict(best_state)
+    if len(val):
+        model.load_state_dict(best_state)
     return Fitted(model.eval(), card, tuple(log))

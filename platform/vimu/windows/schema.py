@@ -100,6 +100,16 @@ class WindowSet:
         )  # fmt: skip
 
     @property
+    def source(self) -> np.ndarray[Any, np.dtype[np.str_]]:
+        """Clip or trial that each window was cut from, as `window_id` begins; a copy of a clip is one of its own."""
+        return np.array([name.rpartition(":")[0] for name in self.window_id.tolist()], dtype=np.str_)
+
+    @property
+    def start_frame(self) -> Int[np.ndarray, " windows"]:
+        """Frame of its source that each window begins at, as `window_id` ends."""
+        return np.array([int(name.rpartition(":")[2]) for name in self.window_id.tolist()], dtype=np.int64)
+
+    @property
     def sensors(self) -> tuple[str, ...]:
         """Sensors whose channels the windows hold, in order."""
         return tuple(dict.fromkeys(name.split(".")[0] for name in self.channels))

@@ -184,12 +184,18 @@ def _check_gyroscopes(settings: WindowSettings, real: RecordingConfig, sensors: 
     """Refuse, before anything is read, sensors without the gyroscope that the feature set or VQF needs."""
     if "gyr" not in FEATURE_SETS[settings.feature_set].signals and settings.orientation != "vqf":
         return
-    lacking = [s.placement for s in real.sensors.values() if not s.gyroscope and s.placement in sensors]
+    needed = sensors if settings.gyroscopes is None else settings.gyroscopes
+    if unknown := [s for s in needed if s not in sensors]:
+        raise UserError(
+            f"`windows.gyroscopes` must be among the sensors ({listed(sensors, 20)}), unlike {listed(unknown)}."
+        )
+    lacking = [s.placement for s in real.sensors.values() if not s.gyroscope and s.placement in needed]
     if lacking:
         what = "`windows.orientation: vqf`" if settings.orientation == "vqf" else f"`{settings.feature_set}`"
         raise UserError(
             f"`windows.sensors` must have a gyroscope for {what}, but in `{real.name}` {listed(lacking)} has none; "
-            f"take {listed(s for s in sensors if s not in lacking) or 'another set'}."
+            f"take {listed(s for s in sensors if s not in lacking) or 'another set'}"
+            + ("." if settings.orientation == "vqf" else ", or name in `windows.gyroscopes` those that have one.")
         )
 
 
@@ -206,7 +212,8 @@ def _devices(settings: PrepareSettings, sensors: tuple[str, ...]) -> DeviceSet |
             f"`windows.feature_set` must do without orientation where `prepare.device` is set, for a device measures "
             f"none (`windows.orientation: vqf` filters one), but is `{feature_set}`."
         )
-    lacking = [s for s in sensors if any(devices.models[m].gyr is None for m in devices.sensors[s])]
+    needed = sensors if settings.windows.gyroscopes is None else settings.windows.gyroscopes
+    lacking = [s for s in needed if any(devices.models[m].gyr is None for m in devices.sensors[s])]
     if lacking and not {"gyr", "ori"}.isdisjoint(signals):
         raise UserError(
             f"`windows.feature_set` must do without gyroscope, which `{devices.name}` lacks at {listed(lacking)}, "

@@ -28,6 +28,11 @@ class WindowSettings(Section):
     """`world_acc_ori`: 12 a sensor, the seed paper's; `sensor_acc_gyr`: 6; `sensor_acc`: 3, gravity included."""
     sensors: EachOnce[str] | None = None
     """Placements used; None takes those that all inputs have."""
+    gyroscopes: EachOnce[str] | None = None
+    """Sensors whose gyroscope is used under `sensor_acc_gyr`, where some have none; None takes all sensors'."""
+    invariants: bool = False
+    """Beside each vector in sensor axes what no turn of the sensor changes: its parts along and across the window's
+    mean vertical, and its size."""
     orientation: Literal["recorded", "vqf"] = "recorded"
     """`vqf`: whatever has no orientation of its own gets one from acceleration and gyroscope, by VQF without
     magnetometer: real trials, and clips that passed through devices."""
@@ -41,6 +46,12 @@ class WindowSettings(Section):
             for name, idle in (("orientation", "recorded"), ("heading", "as_is")):
                 if getattr(self, name) != idle:
                     raise ValueError(f"`{name}` must be `{idle}` with `{self.feature_set}`, which holds no orientation")
+        if self.invariants and self.feature_set == "world_acc_ori":
+            raise ValueError("`invariants` must be false with `world_acc_ori`, whose vectors are in world axes")
+        if self.gyroscopes is not None and self.feature_set != "sensor_acc_gyr":
+            raise ValueError(f"`gyroscopes` must be left out with `{self.feature_set}`")
+        if self.gyroscopes is not None and self.sensors is not None and not {*self.gyroscopes} <= {*self.sensors}:
+            raise ValueError("`gyroscopes` must be among `sensors`")
         if self.orientation == "vqf" and self.heading != "per_sensor":
             raise ValueError(
                 "`heading` must be `per_sensor` where `orientation` is `vqf`: every sensor's own filter has a north of "

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from vimu.archives.config import load_archive
 from vimu.archives.take import take_of
+from vimu.models.choice import build_network
+from vimu.models.penalty_cnn import CnnSettings
 from vimu.runtime.config import configs_folder, load_config, validate
 from vimu.runtime.errors import UserError
 from vimu.runtime.yaml import read_yaml
@@ -18,13 +20,17 @@ from vimu.stages import ablations
 from vimu.stages.ablations import ablate
 from vimu.stages.budget import units_of
 from vimu.stages.config import Config
+from vimu.stages.crossval import _known
 from vimu.stages.crossval_parts import Part
 from vimu.training.augment import AugmentSettings
+from vimu.training.checkpoint import save_model
+from vimu.training.fit import card_for
+from vimu.training.loop import predict
 from vimu.training.settings import FinetuneSettings, PretrainSettings
 from vimu.tuning.experiments import CrossvalSettings
 from vimu.tuning.fits import Fit
 from vimu.tuning.folds import Folds, folds_by, parts_of, require_every_class, style_of_each
-from vimu.tuning.learners import varied_copies
+from vimu.tuning.learners import not_finetuned, varied_copies
 from vimu.tuning.nested import FineTuned, ForestWithCopies, FromScratch, tune_inside
 from vimu.tuning.rows import REAL, Rows, Variant, every_fit
 from vimu.tuning.shares import recorded_s, share_of_trials
@@ -170,7 +176,7 @@ def rows_of(**changes):
 
 def test_what_rows_share_is_fitted_once():
     make = rows_of(virtual_splits=[], methods=["penalty_cnn", "random_forest"])
-    table = list(make.table(shared=False, styles=False))
+    table = list(make.table(known={}, styles=False))
     assert [(r.experiment, r.method, r.extra.get("augmented_copies")) for r in table] == [
         ("scratch", "penalty_cnn", None), ("finetuned", "penalty_cnn", None), ("scratch", "random_forest", 0),
         ("scratch", "random_forest", 4),
@@ -189,7 +195,7 @@ def test_what_rows_share_is_fitted_once():
 
 def test_an_ablation_fits_again_only_what_it_changes():
     make = rows_of(virtual_splits=[])
-    table = list(make.table(shared=False, styles=False))
+    table = list(make.table(known={}, styles=False))
     plain = Variant("penalty off", PretrainSettings(penalty_weight=0), FinetuneSettings())
     other_windows = Variant("upsampling on", PretrainSettings(), FinetuneSettings(), "pretraining upsampling on")
     rows = list(make.ablation("penalty_cnn", [plain, other_windows]))
@@ -205,7 +211,7 @@ def test_an_ablation_fits_again_only_what_it_changes():
 
 def test_tuning_is_once_a_fold_and_start_with_the_same_trials_for_all():
     make = rows_of(virtual_splits=[], methods=["penalty_cnn", "random_forest"], tune_trials=6)
-    fits = every_fit(list(make.table(shared=False, styles=False)))
+    fits = every_fit(list(make.table(known={}, styles=False)))
     tune = [fit for fit in fits if fit.kind == "tune"]
     assert sorted((fit.given["of"], fit.fold) for fit in tune) == [
         (of, fold) for of in ("finetuned", "forest", "scratch") for fold in range(3)
@@ -360,11 +366,35 @@ def test_an_ablation_must_leave_real_windows_alone(open_config, tmp_path, monkey
 
 def test_a_network_may_have_seeds_of_its_own():
     make = rows_of(virtual_splits=[], settings={"deepconvlstm": {"seeds": [5]}})
-    seeds = {(r.experiment, r.method): list(r.fits) for r in make.table(shared=True, styles=False)}
+    seeds = {
+        (r.experiment, r.method): list(r.fits)
+        for r in make.table(known={"walking": ["walk"], "jogging": ["run"]}, styles=False)
+    }
     assert {kind[1]: n for kind, n in seeds.items()} == {
         "penalty_cnn": [0, 1, 2], "deepconvlstm": [5], "random_forest": [0, 1, 2]
     }  # fmt: skip
     assert seeds["finetuned", "deepconvlstm"] == seeds["scratch", "deepconvlstm"] == [5]
     tuned = rows_of(virtual_splits=[], settings={"deepconvlstm": {"seeds": [5]}}, tune_trials=2)
-    fits = every_fit(list(tuned.table(shared=False, styles=False)))
+    fits = every_fit(list(tuned.table(known={}, styles=False)))
     assert {fit.seed for fit in fits if fit.kind == "tune" and fit.method == "deepconvlstm"} == {5}
+
+
+def test_a_network_that_was_not_finetuned_adds_up_the_names_of_a_class(tmp_path):
+    shape = CnnSettings(widths=(8,), hidden=8)
+    model = build_network(shape, n_channels=3, length_frames=LENGTH, n_classes=3).eval()
+    card = card_for(windows(), ("run", "walk", "walk-back"), shape, "x")
+    save_model(tmp_path / "model.pt", model, card)
+    run, walk, back = predict(model, windows().x).T
+    told = not_finetuned(tmp_path / "model.pt", windows(), [["walk", "walk-back"], ["run"]])
+    np.testing.assert_allclose(told, np.stack([walk + back, run], axis=1), atol=1e-6)
+
+
+def test_names_of_classes_that_are_not_there_are_refused():
+    real, virtual = ("bending", "walking"), ("bending", "walk", "walk-back")
+    assert _known(real, virtual, CrossvalSettings()) == {"bending": ["bending"]}
+    assert _known(real, virtual, CrossvalSettings(known_as={"walking": ["walk", "walk-back"]})) == {
+        "bending": ["bending"], "walking": ["walk", "walk-back"],
+    }  # fmt: skip
+    for known_as, name in (({"jogging": ["walk"]}, "jogging"), ({"walking": ["run"]}, "run")):
+        with pytest.raises(UserError, match=f"unlike {name}"):
+            _known(real, virtual, CrossvalSettings(known_as=known_as))

@@ -91,7 +91,8 @@ class PrepareSettings(Section):
     real_split: SplitSettings = SplitSettings()
     mounting: Literal["as_worn", "estimated"] = "as_worn"
     """`estimated`: each wearer's sensors are turned into their segments' axes, by which way is up while the wearer
-    stands or walks. That takes one activity of every wearer, of test people too: a calibration."""
+    stands or walks. One upright trial of each session tells it, of test people too: their calibration. It is left out
+    (`calibration`): it neither trains nor tests."""
     upsample: UpsampleSettings | None = None
     """Copies of the virtual training clips of rare activities, faster and slower; `{}` takes the defaults, None makes
     none."""

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from vimu.runtime.console import console
-from vimu.runtime.errors import UserError
+from vimu.runtime.errors import UserError, listed
 from vimu.runtime.manifest import Outcome, content_hash
 from vimu.runtime.published import Published
 from vimu.runtime.session import ray_session
@@ -72,11 +72,11 @@ def plan(config: Config) -> Plan[Work]:
     sides = {name: Part(side.windows, side.classes) for name, side in tested.items()}
     pretraining = windows.where(dataset=details["virtual_datasets"], split=("train", "val"))
     sides[PRETRAINING] = Part(pretraining, pretraining.classes)
-    shared = tuple(c for c in tested[REAL].classes if c in pretraining.classes)
-    of_shared = sides[REAL].windows
-    sides[SHARED] = Part(of_shared.take(np.flatnonzero(np.isin(of_shared.label, shared))), shared)
+    known = _known(tested[REAL].classes, pretraining.classes, settings)
+    of_known = sides[REAL].windows
+    sides[SHARED] = Part(of_known.take(np.flatnonzero(np.isin(of_known.label, list(known)))), tuple(known))
     ablated = ablate(config, settings.ablations)
-    rows = _rows(config, settings, ablated, shared=len(shared) > 1, styles=bool(style_of))
+    rows = _rows(config, settings, ablated, known, styles=bool(style_of))
     fits = every_fit(rows)
     return Plan(
         identity={
@@ -158,13 +158,30 @@ def _dealt(tested: Mapping[str, Side], style_of: Mapping[str, str], settings: Cr
     return folds
 
 
+def _known(real: Sequence[str], virtual: Sequence[str], settings: CrossvalSettings) -> dict[str, list[str]]:
+    """Real class -> its names among the virtual ones; classes that have none are left out."""
+    names = {name for alike in settings.known_as.values() for name in alike}
+    if (unknown := set(settings.known_as) - set(real)) or (unknown := names - set(virtual)):
+        raise UserError(
+            f"`crossval.known_as` must map real classes ({listed(real, 30)}) to virtual ones ({listed(virtual, 30)}), "
+            f"unlike {listed(unknown)}."
+        )
+    alike = {c: list(settings.known_as.get(c, [c] if c in virtual else [])) for c in real}
+    return {c: names for c, names in alike.items() if names}
+
+
 def _rows(
-    config: Config, settings: CrossvalSettings, ablated: list[Ablated], *, shared: bool, styles: bool
+    config: Config,
+    settings: CrossvalSettings,
+    ablated: list[Ablated],
+    known: Mapping[str, Sequence[str]],
+    *,
+    styles: bool,
 ) -> list[Row]:
     make = Rows(settings, Variant("", config.pretrain, config.finetune), config.evaluate.n_trees)
     method = config.pretrain.model.kind
     try:
-        rows = [*make.table(shared=shared, styles=styles), *make.curve(method)]
+        rows = [*make.table(known=known, styles=styles), *make.curve(method)]
         for one in ablated:
             new = list(make.ablation(method, [one.variant]))
             if len(new) == 2:  # the whole method's rows only

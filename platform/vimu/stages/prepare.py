@@ -16,7 +16,7 @@ from vimu.runtime.manifest import Outcome, content_hash
 from vimu.runtime.published import Published
 from vimu.runtime.storage import Location, absolute, file_sha256
 from vimu.stages.config import Config, PrepareSettings
-from vimu.stages.mountings import estimate_mountings, estimated_sensors
+from vimu.stages.mountings import calibrate, estimated_sensors
 from vimu.stages.prepare_clips import ClipPlan, dealt, plan_clips
 from vimu.stages.prepare_task import run_task
 from vimu.stages.shards import Row, rejection_row, run_shards, write_rejections
@@ -101,9 +101,10 @@ def build(config: Config, plan: Plan[Work], staging: Location) -> Outcome:
     """Cut the windows inside Ray Data; write them, the rejections and the counts."""
     assert plan.work is not None
     work, settings = plan.work, config.preparation
-    mountings = estimate_mountings(work.trials, work.real, work.sensors) if settings.mounting == "estimated" else {}
+    told = calibrate(work.trials, work.real, work.sensors) if settings.mounting == "estimated" else None
     common = {
-        "mountings": json.dumps(mountings),
+        "mountings": json.dumps(told.mountings if told else {}),
+        "calibration": sorted(told.trials) if told else [],
         "staging": absolute(staging),
         "settings": settings.windows.model_dump_json(),
         "sensors": list(work.sensors),

@@ -133,6 +133,10 @@ def _trials(item: Row, settings: WindowSettings, sensors: Sequence[str]) -> list
         span = None if entry["span"] is None else (entry["span"][0], entry["span"][1])
         named = (entry["trial"], entry["subject"], entry["activity"], entry["session"])
         trial = TrialFile(Path(entry["path"]), *named, span)
+        if trial.trial in item["calibration"]:
+            told = Rejection(trial.trial, Reason.CALIBRATION, f"tells how sensors of `{trial.session}` are mounted")
+            sources.append(told)
+            continue
         say_about(item, trial.path)
         try:
             recording = read_trial(trial, real, sensors=sensors, rate_hz=settings.rate_hz)

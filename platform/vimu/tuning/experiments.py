@@ -72,6 +72,9 @@ class CrossvalSettings(Section):
     """Virtual windows tested with clips (people, where the archive names them) apart, and with styles held out, where
     its YAML has `style`; [] leaves that experiment out."""
     virtual_seeds: EachOnce[Seed] = (0,)
+    known_as: dict[str, EachOnce[str]] = Field(default_factory=dict)
+    """Real class -> the names that virtual clips have for it, for the row without fine-tuning: `{jogging: [run]}`.
+    Classes that are not here are known by their own name, or not at all."""
     label_shares: tuple[Share, ...] = ()
     """Of the real training recordings, by whole trials: a curve of scratch and fine-tuned; [] leaves it out."""
     label_seeds: EachOnce[Seed] = (0,)

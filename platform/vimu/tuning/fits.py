@@ -95,7 +95,7 @@ def run_fit(fit: Fit, windows: WindowSet, classes: tuple[str, ...], folds: Folds
         if "pretrain" in results:
             start.write_bytes(results["pretrain"])
         if fit.kind == "not_finetuned":
-            probabilities = learners.not_finetuned(start, windows, classes)
+            probabilities = learners.not_finetuned(start, windows, [fit.given[name] for name in classes])
             return Fitted(_npz(probabilities), time.process_time() - started)
         assert folds is not None
         train, val, test = parts_of(windows, folds, fit.fold, fit.validation)

@@ -1,5 +1,6 @@
 """What is fitted on training windows and asked about test windows: a forest, a network, a fine-tuned network."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,13 +61,19 @@ def finetuned(
     return predict(finetune(start, train, val, classes, settings, seed=seed, trained_on="folds").model, test.x)
 
 
-def not_finetuned(start: Path, test: WindowSet, classes: tuple[str, ...]) -> Float[np.ndarray, "n N"]:
-    """A pre-trained network as it is, choosing among `classes` only, all of which it must know."""
+def not_finetuned(start: Path, test: WindowSet, names: Sequence[Sequence[str]]) -> Float[np.ndarray, "n N"]:
+    """A pre-trained network as it is, choosing among some classes.
+
+    Args:
+        names: of each class, those of the network's classes that are this one: their probabilities add up.
+    """
     from vimu.training.checkpoint import load_model
     from vimu.training.loop import predict
 
     model, card = load_model(start)
-    return predict(model, test.x)[:, [card.classes.index(name) for name in classes]]
+    probabilities = predict(model, test.x)
+    of_class = [probabilities[:, [card.classes.index(name) for name in alike]].sum(axis=1) for alike in names]
+    return np.stack(of_class, axis=1)
 
 
 def varied_copies(

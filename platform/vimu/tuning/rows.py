@@ -56,11 +56,11 @@ class Rows:
     whole: Variant
     n_trees: int
 
-    def table(self, *, shared: bool, styles: bool) -> Iterator[Row]:
+    def table(self, *, known: Mapping[str, Sequence[str]], styles: bool) -> Iterator[Row]:
         """The three experiments.
 
         Args:
-            shared: whether the two sides have classes in common, to be told without fine-tuning.
+            known: real class -> its names among the virtual ones, which tell it without fine-tuning.
             styles: whether styles are held out in turn as well.
         """
         s = self.settings
@@ -68,8 +68,8 @@ class Rows:
             for method in s.methods:
                 yield from self._virtual(method, folds)
         tuned = bool(s.tune_trials)
-        for method in s.networks if shared else ():
-            fits = {seed: (self._not_finetuned(method, seed),) for seed in s.seeds_of(method)}
+        for method in s.networks if len(known) > 1 else ():
+            fits = {seed: (self._not_finetuned(method, seed, known),) for seed in s.seeds_of(method)}
             yield Row("no_finetuning", method, SHARED, "", fits)
         for method in s.methods:
             if method == "random_forest":
@@ -173,8 +173,9 @@ class Rows:
         given = _json(self.settings.pretrain_of(method, variant.pretrain))
         return Fit("pretrain", method, seed, variant.pretraining, settings=json.dumps(given, sort_keys=True))
 
-    def _not_finetuned(self, method: Method, seed: int) -> Fit:
-        return Fit("not_finetuned", method, seed, SHARED, needs=(self._pretrain(self.whole, method, seed),))
+    def _not_finetuned(self, method: Method, seed: int, known: Mapping[str, Sequence[str]]) -> Fit:
+        needs = (self._pretrain(self.whole, method, seed),)
+        return Fit("not_finetuned", method, seed, SHARED, settings=json.dumps(known), needs=needs)
 
     def _fit(
         self, kind: Kind, method: Method, seed: int, windows: str, folds: str, fold: int, given: dict[str, Any], *,

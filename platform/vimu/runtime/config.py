@@ -54,9 +54,14 @@ def validate(kind: type[S], raw: object, where: str) -> S:
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=False)
-        lines = "\n".join(f"  - {_sentence(p)}" for p in problems)
-        raise UserError(f"{where} has {len(problems)} error{'s' * (len(problems) != 1)}:\n{lines}") from None
+        said = sentences(error)
+        lines = "\n".join(f"  - {sentence}" for sentence in said)
+        raise UserError(f"{where} has {len(said)} error{'s' * (len(said) != 1)}:\n{lines}") from None
+
+
+def sentences(error: ValidationError) -> list[str]:
+    """All that is wrong, a sentence each."""
+    return [_sentence(problem) for problem in error.errors(include_url=False, include_context=False)]
 
 
 def _sentence(problem: object) -> str:
@@ -120,7 +125,10 @@ def configs_folder() -> Path:
     raise UserError(f"The folder of YAML settings was not found; looked in {', '.join(map(str, candidates))}.")
 
 
-KEYS = {"archives": "archive", "recordings": "recordings", "labels": "label_rules", "devices": "device"}
+KEYS = {
+    "archives": "archive", "recordings": "recordings", "labels": "label_rules", "devices": "device",
+    "studies": "tune.study",
+}  # fmt: skip
 """Folder of `configs/` -> the setting that names a file of it."""
 
 

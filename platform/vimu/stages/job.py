@@ -153,7 +153,9 @@ def _details_of(published: Published) -> None:
                 table.add_row(label, *(f"{by_split.get(s, {}).get(label, 0):,}" for s in SPLITS))
             console.print(table)
     elif stage == "tune":
-        console.print(f"  winner: {details['best']['params']}", markup=False)
+        best = details["best"]
+        console.print(f"  winner: trial {best['number']}, {best['val_macro_f1']:.3f}: {best['params']}", markup=False)
+        console.print(f"  report: {published.folder}/report.html", markup=False)
     elif stage == "evaluate":
         table = Table("tested on", "experiment", "method", "accuracy", "macro-F1", "95 % interval", box=None)
         for row in details["results"]:

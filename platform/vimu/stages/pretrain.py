@@ -34,8 +34,7 @@ def plan(config: Config) -> Plan[Work]:
         UserError: no windows are published yet, no tuning where it is configured, or a split without windows.
     """
     prepared = upstream(config, "prepare")
-    winner, inputs = tuned(config)
-    settings = config.pretrain.model_copy(update=winner.get("pretrain", {}))
+    settings, _, inputs = tuned(config)
     windows = label_counts(prepared, prepared.details["virtual_datasets"])
     for split in ("train", "val"):
         if not windows.get(split):

@@ -35,6 +35,8 @@ from vimu.tuning.settings_study import SettingsStudy
 from vimu.tuning.settings_trial import TrialWindows
 from vimu.windows.schema import read_windows
 
+SMALL = {"pretrain.model.widths": [16, 32], "pretrain.model.hidden": 32}
+"""The network on the demo's windows, so that all of it takes minutes."""
 TO_REACH = {"epochs_pruned_over_full": 1 / 3, "best_score_gap": 0.5}
 
 
@@ -47,8 +49,8 @@ def main() -> None:
     parser.add_argument("--study", default="benchmark", help="name in configs/studies/, or a YAML path")
     parser.add_argument("--trials", type=int, default=24)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--pretrain-epochs", type=int, default=8)
-    parser.add_argument("--finetune-epochs", type=int, default=24)
+    parser.add_argument("--pretrain-epochs", type=int, default=4)
+    parser.add_argument("--finetune-epochs", type=int, default=40)
     given = parser.parse_args()
     config = load_config(Config, given.config)
     study = load_config(SettingsStudy, find_yaml("studies", given.study))
@@ -56,7 +58,9 @@ def main() -> None:
         pretrain=config.pretrain.model_copy(update={"epochs": given.pretrain_epochs}),
         finetune=config.finetune.model_copy(update={"epochs": given.finetune_epochs}),
     )
-    check_study(study, base, n_epochs=given.pretrain_epochs + given.finetune_epochs)
+    if given.run is None:
+        base = base.having(SMALL)
+    check_study(study, base)
     with tempfile.TemporaryDirectory() as name, ray_session(RaySettings(num_cpus=2)):
         run = given.run if given.run is not None else demo_run(Path(name))
         prepared = open_published(run / "prepare", made_by="python jobs/prepare.py")

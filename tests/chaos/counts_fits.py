@@ -10,12 +10,12 @@ from vimu.stages.job import run_stage
 train_one = tune.train_one
 
 
-def counted(config, windows, base):
+def counted(config, windows, base, uncut):
     path = Path(os.environ["FITS"]) / str(config["number"])
     with path.open("a") as stream:
         stream.write("begins\n")
     time.sleep(0.5)
-    train_one(config, windows, base)
+    train_one(config, windows, base, uncut)
     with path.open("a") as stream:
         stream.write("ends\n")
 

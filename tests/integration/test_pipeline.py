@@ -91,7 +91,7 @@ def test_tuning_never_sees_the_test_subjects(small_run, monkeypatch, tmp_path):
     monkeypatch.setattr(ray_tune, "with_parameters", capture)
     with pytest.raises(StopHere):
         tune.build(small_run, tune.plan(small_run), tmp_path)
-    assert set(handed) == {"windows", "base"}
+    assert set(handed) == {"windows", "base", "uncut"}
     for name, part in vars(handed["windows"]).items():
         assert set(part.split.tolist()) == {name.split("_")[1]}
     assert not {"s_04"} & {*handed["windows"].real_train.subject, *handed["windows"].real_val.subject}

@@ -11,8 +11,7 @@ from vimu.runtime.errors import OperationError, UserError
 from vimu.runtime.published import open_published
 from vimu.stages import tune
 from vimu.stages.winner import tuned
-from vimu.tuning.candidate import Candidate
-from vimu.tuning.record import SCORE, StudyRecord
+from vimu.tuning.record import AGE, SCORE, StudyRecord
 
 pytestmark = pytest.mark.ray
 
@@ -56,10 +55,10 @@ def test_a_trial_that_crashes_has_failed_and_the_study_goes_on(run):
 def test_a_trial_whose_process_dies_has_failed_and_the_study_goes_on(run, monkeypatch):
     train_one = tune.train_one
 
-    def dies(config, windows, base):
+    def dies(config, windows, base, uncut):
         if config["number"] == 1:
             os.kill(os.getpid(), signal.SIGKILL)
-        train_one(config, windows, base)
+        train_one(config, windows, base, uncut)
 
     monkeypatch.setattr(tune, "train_one", dies)
     _, _, trials = run(f"{{{CALM}}}", "pruning: null", n_trials=3)
@@ -69,9 +68,7 @@ def test_a_trial_whose_process_dies_has_failed_and_the_study_goes_on(run, monkey
 
 def test_where_all_trials_crash_the_first_error_is_named_and_the_next_run_begins_anew(run, tmp_path):
     for _ in range(2):
-        with pytest.raises(
-            OperationError, match=r"No trial ran to its end; the first error: LossNotFiniteError"
-        ):
+        with pytest.raises(OperationError, match=r"No trial ran to its end; the first error: LossNotFiniteError"):
             run("{pretrain.lr: {choice: [1.0e+30, 1.0e+31]}}", "pruning: null", n_trials=2)
     assert not (tmp_path / "run" / "toy" / ".tune.staging" / "study.db").exists()
 
@@ -86,7 +83,8 @@ def test_people_under_test_play_no_part(run):
 
 def test_rungs_cut_trials_in_pre_training_and_in_fine_tuning(run):
     _, done, trials = run(
-        f"{{pretrain.lr: {{log: [1.0e-6, 1.0e-2]}}, {CALM}}}", "pruning: {grace_epochs: 2, reduction_factor: 2}",
+        f"{{pretrain.lr: {{log: [1.0e-6, 1.0e-2]}}, {CALM}}}",
+        "pruning: {begins_in: pretraining, grace_epochs: 2, reduction_factor: 2}",
         n_trials=10, pretrain_epochs=3,
     )  # fmt: skip
     counts = done.manifest["counts"]
@@ -114,29 +112,30 @@ def test_of_two_objectives_both_are_measured(run):
     assert open_published(done.folder, made_by="-").manifest["counts"]["epochs"] == 24
 
 
-def test_rungs_are_filled_again_from_the_record(tmp_path):
+@pytest.mark.parametrize(("begins_in", "rung"), [("pretraining", 2), ("finetuning", 5)])
+def test_rungs_are_filled_again_from_the_record(tmp_path, begins_in, rung):
     """What a killed driver's ASHA knew: a trial below those that ended is cut, one above goes on."""
     from types import SimpleNamespace
 
     from vimu.stages.tune_search import asha
 
-    config = tune_config(tmp_path, write_study(tmp_path / "s.yaml", f"{{{CALM}}}"))
+    pruning = f"pruning: {{begins_in: {begins_in}, grace_epochs: 2, reduction_factor: 2}}"
+    config = tune_config(tmp_path, write_study(tmp_path / "s.yaml", f"{{{CALM}}}", pruning))
     publish_windows(config.run_dir)
     work = tune.plan(config).work
-    base = Candidate(pretrain=config.pretrain, finetune=config.finetune)
-    record = StudyRecord(tmp_path / "study.db", work.study, base, seed=0)
+    record = StudyRecord(tmp_path / "study.db", work.study, work.base, seed=0)
     for score in (0.6, 0.8):
         number = record.next().number
-        record.report(number, 2, score)
-        record.prune(number, {SCORE: score, "epoch": 2})
+        record.report(number, rung, score)
+        record.prune(number, {SCORE: score, "epoch": rung})
     interrupted = record.next()
-    record.report(interrupted.number, 2, 0.9)  # has not ended: it will fill its rung itself
-    scheduler = asha(record, grace_epochs=2, reduction_factor=2, n_epochs=6)
+    record.report(interrupted.number, rung, 0.9)  # has not ended: it will fill its rung itself
+    scheduler = asha(record, work.study, work.base)
     for name, score, decision in (("below", 0.65, "STOP"), ("above", 0.75, "CONTINUE")):
         trial = SimpleNamespace(trial_id=name)
         scheduler.on_trial_add(None, trial)
-        assert scheduler.on_trial_result(None, trial, {"epoch": 1, SCORE: 0.0}) == "CONTINUE"
-        assert scheduler.on_trial_result(None, trial, {"epoch": 2, SCORE: score}) == decision
+        assert scheduler.on_trial_result(None, trial, {AGE: 1, SCORE: 0.0}) == "CONTINUE"
+        assert scheduler.on_trial_result(None, trial, {AGE: 2, SCORE: score}) == decision
 
 
 def test_a_study_that_does_not_fit_is_refused_before_anything_starts(tmp_path):

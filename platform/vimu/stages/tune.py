@@ -23,8 +23,8 @@ from vimu.runtime.session import ray_session
 from vimu.runtime.storage import write_whole
 from vimu.stages.config import Config, TuneSettings
 from vimu.stages.stage import Plan, Stage, input_identity, upstream
-from vimu.tuning.candidate import Candidate, check_study
-from vimu.tuning.record import SCORE, StudyRecord, winner_of
+from vimu.tuning.candidate import Candidate, check_study, uncut_epochs
+from vimu.tuning.record import AGE, SCORE, StudyRecord, winner_of
 from vimu.tuning.settings_study import SettingsStudy
 from vimu.tuning.settings_trial import TrialWindows, run_trial
 from vimu.tuning.study_report import write_report
@@ -43,11 +43,6 @@ class Work:
     study: SettingsStudy
     base: Candidate
 
-    @property
-    def n_epochs(self) -> int:
-        """Of a whole trial: pre-training and fine-tuning."""
-        return self.base.pretrain.epochs + self.base.finetune.epochs
-
 
 def plan(config: Config) -> Plan[Work]:
     """What is searched, with how many trials.
@@ -60,7 +55,7 @@ def plan(config: Config) -> Plan[Work]:
     study = load_config(SettingsStudy, find_yaml("studies", config.tune.study))
     pretrain = config.pretrain.model_copy(update={"epochs": config.tune.pretrain_epochs})
     work = Work(upstream(config, "prepare"), config.tune, study, Candidate(pretrain=pretrain, finetune=config.finetune))
-    check_study(study, work.base, n_epochs=work.n_epochs)
+    check_study(study, work.base)
     return Plan(
         identity={
             "settings": config.tune.model_dump(mode="json", exclude={"study", "max_concurrent"}),
@@ -71,7 +66,7 @@ def plan(config: Config) -> Plan[Work]:
         },
         counts={
             "trials": config.tune.n_trials, "at_once": config.tune.max_concurrent, "parameters": len(study.space),
-            "epochs_at_most": config.tune.n_trials * work.n_epochs,
+            "epochs_at_most": config.tune.n_trials * work.base.n_epochs,
         },
         work=work,
     )  # fmt: skip
@@ -130,13 +125,10 @@ def run_trials(record: StudyRecord, work: Work, windows: TrialWindows, storage: 
 
     settings, pruning = work.settings, work.study.pruning
     shutil.rmtree(storage, ignore_errors=True)  # of a killed run
-    trainable = tune.with_parameters(train_one, windows=windows, base=work.base.model_dump(mode="json"))
-    scheduler = FIFOScheduler()
-    if pruning is not None:
-        scheduler = asha(
-            record, grace_epochs=pruning.grace_epochs, reduction_factor=pruning.reduction_factor,
-            n_epochs=work.n_epochs,
-        )  # fmt: skip
+    trainable = tune.with_parameters(
+        train_one, windows=windows, base=work.base.model_dump(mode="json"), uncut=uncut_epochs(work.study, work.base)
+    )
+    scheduler = FIFOScheduler() if pruning is None else asha(record, work.study, work.base)
     tune.Tuner(
         tune.with_resources(trainable, {"cpu": 1}),
         tune_config=tune.TuneConfig(
@@ -145,17 +137,18 @@ def run_trials(record: StudyRecord, work: Work, windows: TrialWindows, storage: 
         ),
         run_config=tune.RunConfig(
             name="study", storage_path=str(storage.resolve()), verbose=0,
-            callbacks=[Recorder(record, settings.n_trials, work.n_epochs)],
+            callbacks=[Recorder(record, settings.n_trials, work.base.n_epochs)],
         ),
     ).fit()  # fmt: skip
     shutil.rmtree(storage)
 
 
-def train_one(config: dict[str, Any], windows: TrialWindows, base: dict[str, Any]) -> None:
+def train_one(config: dict[str, Any], windows: TrialWindows, base: dict[str, Any], uncut: int) -> None:
     """One trial, in a Ray Tune worker.
 
     Args:
         config: the proposal: `number` and `params`.
+        uncut: epochs before rungs begin to count.
     """
     from ray import tune
 
@@ -163,7 +156,7 @@ def train_one(config: dict[str, Any], windows: TrialWindows, base: dict[str, Any
         candidate = Candidate.model_validate(base).having(config["params"])
     except ValidationError as error:  # values that are fine one by one and do not go together
         raise UserError(" ".join(sentences(error))) from None
-    run_trial(candidate, windows, tune.report)
+    run_trial(candidate, windows, lambda progress: tune.report(progress | {AGE: progress["epoch"] - uncut}))
 
 
 STAGE = Stage(NAME, plan, build)

@@ -14,7 +14,9 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search import Searcher
 
 from vimu.runtime.console import console
-from vimu.tuning.record import SCORE, StudyRecord
+from vimu.tuning.candidate import Candidate, uncut_epochs
+from vimu.tuning.record import AGE, SCORE, StudyRecord
+from vimu.tuning.settings_study import SettingsStudy
 
 
 class RecordedSearch(Searcher):  # type: ignore[misc]
@@ -86,20 +88,22 @@ class Recorder(tune.Callback):  # type: ignore[misc]
         return self.__dict__ | {"record": None}
 
 
-def asha(record: StudyRecord, *, grace_epochs: int, reduction_factor: int, n_epochs: int) -> ASHAScheduler:
+def asha(record: StudyRecord, study: SettingsStudy, base: Candidate) -> ASHAScheduler:
     """Ray's ASHA with its rungs filled by the trials that ended: after a kill, cuts are as hard as before.
 
     One that was interrupted begins again and fills its rungs itself.
     """
+    assert study.pruning is not None
+    uncut = uncut_epochs(study, base)
     scheduler = ASHAScheduler(
-        time_attr="epoch", metric=SCORE, mode="max", max_t=n_epochs, grace_period=grace_epochs,
-        reduction_factor=reduction_factor,
+        time_attr=AGE, metric=SCORE, mode="max", max_t=base.n_epochs - uncut,
+        grace_period=study.pruning.grace_epochs, reduction_factor=study.pruning.reduction_factor,
     )  # fmt: skip
     for name, figures in record.rungs():
         ended = SimpleNamespace(trial_id=name)
         scheduler.on_trial_add(None, ended)
         for epoch, score in sorted(figures.items()):
-            scheduler.on_trial_result(None, ended, {"epoch": epoch, SCORE: score})
+            scheduler.on_trial_result(None, ended, {AGE: epoch - uncut, SCORE: score})
     return scheduler
 
 

@@ -20,6 +20,11 @@ class Candidate(Section):
     pretrain: PretrainSettings
     finetune: FinetuneSettings
 
+    @property
+    def n_epochs(self) -> int:
+        """Of a whole trial: pre-training and fine-tuning."""
+        return self.pretrain.epochs + self.finetune.epochs
+
     def having(self, params: Params) -> "Candidate":
         """These settings with some of them replaced.
 
@@ -53,25 +58,28 @@ def suggested_params(trial: Suggests, study: SettingsStudy, base: Candidate) -> 
     return params | tied
 
 
-def check_study(study: SettingsStudy, base: Candidate, *, n_epochs: int) -> None:
+def check_study(study: SettingsStudy, base: Candidate) -> None:
     """Hold every end of every range against the settings, before anything starts.
-
-    Args:
-        n_epochs: of a whole trial.
 
     Raises:
         UserError: with all that is wrong: paths that are no setting, values that a setting does not take, conditions on
             nothing, a first rung after the last epoch.
     """
     problems = list(dict.fromkeys(_problems(study, base)))
+    n_epochs = base.n_epochs - uncut_epochs(study, base)
     if study.pruning is not None and study.pruning.grace_epochs >= n_epochs:
         problems.append(
-            f"`pruning.grace_epochs` must be less than a trial's {n_epochs} epochs, but is "
+            f"`pruning.grace_epochs` must be less than the {n_epochs} epochs from where it begins, but is "
             f"{study.pruning.grace_epochs}."
         )
     if problems:
         lines = "\n".join(f"  - {problem}" for problem in problems)
         raise UserError(f"The study has {len(problems)} error{'s' * (len(problems) != 1)}:\n{lines}")
+
+
+def uncut_epochs(study: SettingsStudy, base: Candidate) -> int:
+    """Epochs of a trial that are left alone before rungs begin to count."""
+    return base.pretrain.epochs if study.pruning is not None and study.pruning.begins_in == "finetuning" else 0
 
 
 def _problems(study: SettingsStudy, base: Candidate) -> Iterator[str]:

@@ -23,6 +23,8 @@ from vimu.tuning.candidate import Candidate, suggested_params
 from vimu.tuning.settings_study import SettingsStudy
 
 SCORE = "val_macro_f1"
+AGE = "epochs_that_count"
+"""Epochs of a trial since rungs began to count; 0 or less before."""
 STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 
 

@@ -96,8 +96,10 @@ class Pruning(Section):
     Source: Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020.
     """
 
-    grace_epochs: PositiveInt = 4
-    """No trial ends before so many epochs, those of pre-training counted; here is the first rung."""
+    begins_in: Literal["pretraining", "finetuning"] = "finetuning"
+    """Epochs count from here on. In pre-training a probe judges, which foretells less: docs/tuning.md."""
+    grace_epochs: PositiveInt = 2
+    """No trial ends before so many epochs; here is the first rung."""
     reduction_factor: Annotated[int, Field(ge=2)] = 3
     """At each rung about one of so many goes on, and the next rung is so many times later."""
 

@@ -109,7 +109,7 @@ def test_all_that_does_not_fit_the_settings_comes_at_once():
         finetune.schedule: {choice: [head, tail]}
         finetune.augment: {choice: [{noise: 0.1}, {noise: -0.1}]}
         """,
-        pruning={"grace_epochs": 20},
+        pruning={"grace_epochs": 21},
     )
     with pytest.raises(UserError) as error:
         check_study(bad, BASE)
@@ -118,7 +118,7 @@ def test_all_that_does_not_fit_the_settings_comes_at_once():
     for part in (
         "`pretrain.lr`", "`pretrain.lr.x` is no setting", "multiple of 8, but is 12", "`pretrain.modle` is no setting",
         "random_forest", "`finetune.depth_decay`", "`finetune.schedul` is none", "'tail'", "`finetune.augment.noise`",
-        "`pruning.grace_epochs` must be less than the 20 epochs",
+        "`pruning.grace_epochs` must be at most the 20 epochs",
     ):  # fmt: skip
         assert part in text
 

@@ -41,6 +41,7 @@ def end(record, proposal, how):
         record.report(proposal.number, 1, 0.1)
         record.prune(proposal.number, figures(0.1, epoch=1))
     else:
+        record.report(proposal.number, 1, 0.1)
         record.fail(proposal.number, "ValueError: no")
 
 

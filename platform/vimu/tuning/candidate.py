@@ -67,9 +67,9 @@ def check_study(study: SettingsStudy, base: Candidate) -> None:
     """
     problems = list(dict.fromkeys(_problems(study, base)))
     n_epochs = base.n_epochs - uncut_epochs(study, base)
-    if study.pruning is not None and study.pruning.grace_epochs >= n_epochs:
+    if study.pruning is not None and study.pruning.grace_epochs > n_epochs:
         problems.append(
-            f"`pruning.grace_epochs` must be less than the {n_epochs} epochs from where it begins, but is "
+            f"`pruning.grace_epochs` must be at most the {n_epochs} epochs from where it begins, but is "
             f"{study.pruning.grace_epochs}."
         )
     if problems:

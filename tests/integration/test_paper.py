@@ -45,7 +45,7 @@ def overrides(data, tmp_path_factory):
         f"runs_dir={tmp_path_factory.mktemp('paper_runs')}", "prepare.virtual_split.n_folds=4",
         "prepare.virtual_split.test_folds=1", "synthesize.task_mb=2", "pretrain.epochs=2",
         "pretrain.checkpoint_every_epochs=1", "pretrain.model={widths: [16, 16], hidden: 16}", "tune.n_trials=1",
-        "tune.pretrain_epochs=1", "finetune.epochs=2", "finetune.seeds=[0]", "evaluate.n_trees=10",
+        "tune.pretrain_epochs=3", "finetune.epochs=2", "finetune.seeds=[0]", "evaluate.n_trees=10",
         "evaluate.n_resamples=20", "baselines=[{kind: deepconvlstm, filters: 2, units: 4}]",
     ]  # fmt: skip
 
@@ -102,7 +102,7 @@ def test_the_whole_way(repo, overrides, local_ray, capfd):
     assert prepared["sensors"] == ["left_wrist", "right_thigh", "head"]
     assert prepared["subjects"]["dip"] == {"test": 2, "train": 6, "val": 2}
     assert prepared["synthetic"] == {"amass": True, "dip": True}
-    assert published("tune").details["winner"]["finetune"]["schedule"] == "head"
+    assert "finetune.schedule" not in published("tune").details["winner"]
     metrics = json.loads((config.run_dir / "evaluate" / "metrics.json").read_text())
     # the paper's experiments 1, 2 and 3, and the network without fine-tuning
     beside = {(row["title"][:1], row["method"]): row for row in metrics["published"]["rows"]}

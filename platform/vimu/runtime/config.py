@@ -56,9 +56,14 @@ def validate(kind: type[S], raw: object, where: str) -> S:
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=False)
-        lines = "\n".join(f"  - {_sentence(p)}" for p in problems)
-        raise UserError(f"{where} has {len(problems)} error{'s' * (len(problems) != 1)}:\n{lines}") from None
+        said = sentences(error)
+        lines = "\n".join(f"  - {sentence}" for sentence in said)
+        raise UserError(f"{where} has {len(said)} error{'s' * (len(said) != 1)}:\n{lines}") from None
+
+
+def sentences(error: ValidationError) -> list[str]:
+    """All that is wrong, a sentence each."""
+    return [_sentence(problem) for problem in error.errors(include_url=False, include_context=False)]
 
 
 def merged(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
@@ -147,6 +152,7 @@ KEYS = {
     "recordings": "recordings",
     "labels": "label_rules",
     "devices": "device",
+    "studies": "tune.study",
     "published": "evaluate.published",
 }
 """Folder of `configs/` -> the setting that names a file of it."""

@@ -13,7 +13,7 @@ from vimu.runtime.config import EachOnce, RateHz, Section, Seed
 from vimu.runtime.errors import UserError
 from vimu.runtime.session import RaySettings
 from vimu.runtime.storage import Location, LocationSetting
-from vimu.training.settings import FinetuneSettings, PretrainSettings, Schedule
+from vimu.training.settings import FinetuneSettings, PretrainSettings
 from vimu.tuning.experiments import CrossvalSettings
 from vimu.windows.settings import SplitSettings, WindowSettings
 from vimu.windows.upsample import UpsampleSettings
@@ -106,29 +106,16 @@ class PrepareSettings(Section):
 
 
 class TuneSettings(Section):
-    """Search of the penalty weight and the fine-tuning schedule, on validation subjects."""
+    """Search of settings, on validation subjects."""
 
+    study: str = "settings"
+    """What is searched: name of a `kind: settings` file in `configs/studies/`, or a YAML path."""
     n_trials: PositiveInt = 12
+    """Trials that failed or were ended early count."""
     max_concurrent: PositiveInt = 2
     pretrain_epochs: PositiveInt = 8
     """Pre-training is cut short in a trial: it ranks settings, the final run trains in full."""
-    schedules: EachOnce[Schedule] = ("head", "all")
-    """Fine-tuning schedules to choose from; `[head]` keeps the seed paper's."""
-    penalty_weight: tuple[PositiveFloat, PositiveFloat] = (0.01, 10.0)
-    """Range of lambda, logarithmic."""
-    lr: tuple[PositiveFloat, PositiveFloat] = (3e-4, 3e-3)
-    """Range of the fine-tuning rate, logarithmic."""
-    encoder_lr_share: tuple[PositiveFloat, PositiveFloat] = (0.05, 1.0)
-    """Range of the convolutions' share of that rate, logarithmic; plays a part under schedule `all`."""
     seed: Seed = 0
-
-    @model_validator(mode="after")
-    def _ranges(self) -> "TuneSettings":
-        for name in ("penalty_weight", "lr", "encoder_lr_share"):
-            low, high = getattr(self, name)
-            if low >= high:
-                raise ValueError(f"`{name}` must be [low, high] with low < high")
-        return self
 
 
 class EvaluateSettings(Section):

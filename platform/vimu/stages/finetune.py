@@ -54,9 +54,7 @@ def plan(config: Config) -> Plan[Work]:
             without a training window.
     """
     prepared, pretrained = upstream(config, "prepare"), upstream(config, "pretrain")
-    winner, inputs = tuned(config)
-    settings = config.finetune.model_copy(update=winner.get("finetune", {}))
-    scratch = config.pretrain.model_copy(update=winner.get("pretrain", {}))
+    scratch, settings, inputs = tuned(config)
     windows = label_counts(prepared, [prepared.details["real_dataset"]])
     for split in ("train", "val", "test"):
         if not windows.get(split):

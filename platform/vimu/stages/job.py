@@ -154,7 +154,9 @@ def _details_of(published: Published) -> None:
                 table.add_row(label, *(f"{by_split.get(s, {}).get(label, 0):,}" for s in SPLITS))
             console.print(table)
     elif stage == "tune":
-        console.print(f"  winner: {details['best']['params']}", markup=False)
+        best = details["best"]
+        console.print(f"  winner: trial {best['number']}, {best['val_macro_f1']:.3f}: {best['params']}", markup=False)
+        console.print(f"  report: {published.folder}/report.html", markup=False)
     elif stage == "export":
         console.print(f"  {details['says']}", markup=False)
     elif stage in ("crossval", "evaluate"):

@@ -38,8 +38,7 @@ def plan(config: Config) -> Plan[Work]:
             without a training window.
     """
     prepared = upstream(config, "prepare")
-    winner, inputs = tuned(config)
-    settings = config.pretrain.model_copy(update=winner.get("pretrain", {}))
+    settings, _, inputs = tuned(config)
     windows = label_counts(prepared, prepared.details["virtual_datasets"])
     for split in ("train", "val"):
         if not windows.get(split):

@@ -15,13 +15,17 @@ from scipy.spatial.transform import Rotation
 
 import vimu
 from exported import CLASSES, SMALL_CNN, fed, network, worn, write_export
-from vimu.contracts import STANDARD_GRAVITY
+from vimu.contracts import STANDARD_GRAVITY, ImuRecording
 from vimu.imu.mounting import remounted
+from vimu.models.choice import build_network
 from vimu.models.forest import Forest
+from vimu.models.penalty_cnn import CnnSettings
 from vimu.runtime.errors import OperationError, UserError
 from vimu.serving.export import check_equal, to_onnx
 from vimu.serving.onnx_model import OnnxModel
-from vimu.serving.preprocessing import read_preprocessing
+from vimu.serving.preprocessing import preprocessing_of, read_preprocessing
+from vimu.serving.recognizer import Recognizer
+from vimu.windows.settings import WindowSettings
 from vimu.windows.windowing import windows_of
 
 KINDS = {
@@ -350,7 +354,7 @@ def test_permuted_channels_are_refused(small, order):
     if channels == list(fits.channels):
         assert read_preprocessing(text, where="p") == fits
     else:
-        with pytest.raises(UserError, match="`channels` must be those of `sensor_acc` in their order"):
+        with pytest.raises(UserError, match="`channels` must be those of `windows` in their order"):
             read_preprocessing(text, where="p")
 
 
@@ -362,3 +366,50 @@ def test_a_model_of_another_shape_or_none_is_refused(small, tmp_path):
         write_export(tmp_path / str(i), fits, model, **{MODEL: data})
         with pytest.raises(UserError, match=says):
             vimu.Recognizer.load(tmp_path / str(i))
+
+
+def test_a_model_that_needs_the_gyroscopes_of_some_sensors_streams_without_the_others():
+    """As `configs/open.yaml` has it: a phone without gyroscope beside motes that have one, and invariants."""
+    fed_by = preprocessing_of(
+        WindowSettings(
+            rate_hz=20, length_frames=20, hop_frames=10, feature_set="sensor_acc_gyr", gyroscopes=("chest",),
+            invariants=True,
+        ),
+        sensors=("right_pocket", "chest"), classes=("a", "b"), mounting="as_worn", synthetic=True,
+    )  # fmt: skip
+    assert len(fed_by.channels) == 9 + 9  # acc of both and gyr of one, as vectors and as their invariant parts
+    shape = {"n_channels": len(fed_by.channels), "length_frames": 20}
+    network = build_network(CnnSettings(widths=(8,), hidden=8), n_classes=2, **shape).eval()
+    model = OnnxModel(to_onnx(network, **shape), where="test", n_classes=2, **shape)
+    made = Recognizer(model, fed_by, {})
+    rng = np.random.default_rng(0)
+    acc = (rng.normal(size=(60, 2, 3)) + np.array([0, 9.8, 0])).astype(np.float32)
+    gyr = rng.normal(size=(60, 2, 3)).astype(np.float32)
+    gyr[:, 0] = np.nan
+    recording = ImuRecording(acc, gyr, None, 20.0, ("right_pocket", "chest"), "sensor", "included")
+    whole = made.predict(recording)
+    stream = made.stream(rate_hz=20)
+    got = stream.push(acc={"right_pocket": acc[:, 0], "chest": acc[:, 1]}, gyr={"chest": gyr[:, 1]})
+    np.testing.assert_allclose([r.probabilities for r in got], whole.probabilities, atol=1e-6)
+    with pytest.raises(UserError, match="`gyr` must be given for chest"):
+        stream.push(acc={"right_pocket": acc[:1, 0], "chest": acc[:1, 1]}, gyr={})
+
+
+@pytest.mark.parametrize("odd", [["a"], np.ones((20, 3), complex), [[1, 2, 3], [1, 2]], np.ma.masked_all((20, 3))])
+def test_samples_that_are_no_real_numbers_are_refused(recognizer, odd):
+    recording = worn()
+    given = samples(recording.acc, recording.sensors, slice(0, 20))
+    with pytest.raises(UserError, match="must be real numbers"):
+        recognizer.stream(rate_hz=20).push(acc=given | {recording.sensors[0]: odd})
+
+
+def test_numbers_beyond_float32_are_not_finite(recognizer):
+    x = np.full(
+        (1, recognizer.preprocessing.windows.length_frames, len(recognizer.preprocessing.channels)), np.nan, np.float32
+    )
+    with pytest.raises(UserError, match="must be finite"):
+        recognizer.probabilities(x)
+    recording = replace(worn(), acc=worn().acc.astype(np.float64))
+    recording.acc[0, 0, 0] = 1e300
+    with pytest.raises(UserError, match=r"must be finite, but is not in frame 0"):
+        recognizer.predict(recording)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from toy_windows import LENGTH, windows
 from vimu.models.choice import build_network
@@ -12,8 +13,9 @@ from vimu.training.augment import AugmentSettings
 from vimu.training.checkpoint import save_model
 from vimu.training.fit import card_for
 from vimu.training.loop import predict
+from vimu.training.settings import PretrainSettings
 from vimu.tuning.experiments import CrossvalSettings
-from vimu.tuning.learners import not_finetuned, varied_copies
+from vimu.tuning.learners import network, not_finetuned, one_thread, varied_copies
 
 
 def test_copies_for_the_forest_are_varied_anew_each_and_repeat():
@@ -48,3 +50,25 @@ def test_names_of_classes_that_are_not_there_are_refused():
     for known_as, name in (({"jogging": ["walk"]}, "jogging"), ({"walking": ["run"]}, "run")):
         with pytest.raises(UserError, match=f"unlike {name}"):
             _known(real, virtual, CrossvalSettings(known_as=known_as))
+
+
+def test_the_number_of_threads_changes_no_digit():
+    every = windows()
+    settings = PretrainSettings(epochs=1, model=CnnSettings(widths=(64,), hidden=64), penalty_weight=0)
+    before, told = torch.get_num_threads(), []
+    try:
+        for n_threads in (1, 2, 3):
+            torch.set_num_threads(n_threads)
+            told.append(network(every, every, every, classes=every.classes, settings=settings))
+            assert torch.get_num_threads() == n_threads
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(told[0], told[1])
+    np.testing.assert_array_equal(told[0], told[2])
+
+
+def test_a_fit_that_fails_leaves_the_threads_as_they_were():
+    before = torch.get_num_threads()
+    with pytest.raises(ValueError, match="no such"), one_thread():
+        raise ValueError("no such")
+    assert torch.get_num_threads() == before

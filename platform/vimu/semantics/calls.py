@@ -110,7 +110,7 @@ class Calls:
             for row in track(rows, "  calls", total=len(missing), console=console):
                 self.sent += int(row["calls"])
                 if row["outcome"] == "refused":
-                    raise UserError(f"The endpoint `{self.settings.base_url}` refuses: {row['detail']}")
+                    raise UserError(f"The endpoint `{self.settings.base_url}` cannot be used: {row['detail']}")
                 if row["outcome"] == "down":
                     raise OperationError(
                         f"The endpoint `{self.settings.base_url}` gave no answer to {self.settings.give_up_after} "

@@ -89,8 +89,27 @@ class State:
         self.slots = asyncio.Semaphore(caller.settings.concurrency)
         self.pace = Pace(caller.settings.requests_per_minute)
         self.budget = Budget(caller.settings.token_budget, caller.spent)
+        self._settled = asyncio.Condition()
         self.unanswered = 0
         self.stopped: Report | None = None
+        if caller.settings.api_key_env is not None and not self.key:
+            where = "is not set where Ray's workers run: set it there too, or start no Ray before it is set"
+            self.stopped = Report("refused", f"`{caller.settings.api_key_env}` {where}")
+
+    async def reserve(self, tokens: int) -> bool:
+        """Wait until the budget suffices; False where it does not although nothing is under way."""
+        async with self._settled:
+            while not self.budget.reserve(tokens):
+                if not self.budget.under_way:
+                    return False
+                await self._settled.wait()
+            return True
+
+    async def settle(self, reserved: int, used: int) -> None:
+        """A call has ended; who waits for the budget looks again."""
+        async with self._settled:
+            self.budget.settle(reserved, used)
+            self._settled.notify_all()
 
     def masked(self, text: str) -> str:
         """Without the key, which endpoints quote in their errors, and not longer than a message should be."""
@@ -140,7 +159,7 @@ class StoringSession:
             if state.stopped is not None:
                 return state.stopped
             reserved = len(request) // CHARACTERS_PER_TOKEN + state.settings.max_tokens
-            if not state.budget.reserve(reserved):
+            if not await state.reserve(reserved):
                 state.stopped = state.stopped or Report("budget")
                 return state.stopped
             used = 0
@@ -150,7 +169,7 @@ class StoringSession:
                     used = answer.tokens
                     state.cache.put(key, request, answer)
             finally:
-                state.budget.settle(reserved, used)
+                await state.settle(reserved, used)
             state.unanswered = state.unanswered + 1 if report.outcome == "no_answer" else 0
             if state.unanswered >= state.settings.give_up_after:
                 report = Report("down", report.detail, report.calls)

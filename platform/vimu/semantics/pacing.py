@@ -46,6 +46,11 @@ class Budget:
         self._reserved += tokens
         return True
 
+    @property
+    def under_way(self) -> bool:
+        """Whether a call may yet use less than was reserved for it."""
+        return self._reserved > 0
+
     def settle(self, reserved: int, used: int) -> None:
         """A call has ended: what it really used takes the place of what was reserved."""
         self._reserved -= reserved

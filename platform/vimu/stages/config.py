@@ -12,6 +12,7 @@ from vimu.runtime.config import EachOnce, RateHz, Section, Seed
 from vimu.runtime.errors import UserError
 from vimu.runtime.session import RaySettings
 from vimu.runtime.storage import Location, LocationSetting
+from vimu.semantics.settings import SemanticsSettings
 from vimu.training.settings import FinetuneSettings, PretrainSettings, Schedule
 from vimu.windows.settings import SplitSettings, WindowSettings
 from vimu.windows.upsample import UpsampleSettings
@@ -152,6 +153,7 @@ class Config(Section):
     """None leaves tuning out; else the winner's settings feed pre-training and fine-tuning."""
     finetune: FinetuneSettings = FinetuneSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+    semantics: SemanticsSettings = SemanticsSettings()
     ray: RaySettings = RaySettings()
 
     @property

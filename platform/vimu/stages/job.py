@@ -16,6 +16,7 @@ from vimu.runtime.config import S, load_config
 from vimu.runtime.console import console
 from vimu.runtime.errors import EXIT_INTERRUPTED, EXIT_OPERATION_FAILED, EXIT_USER, OperationError, UserError
 from vimu.runtime.published import Published
+from vimu.semantics.summary import acceptance_lines
 from vimu.stages.config import Config
 from vimu.stages.inputs import require_inputs
 from vimu.stages.stage import Plan, Stage
@@ -154,6 +155,9 @@ def _details_of(published: Published) -> None:
             console.print(table)
     elif stage == "tune":
         console.print(f"  winner: {details['best']['params']}", markup=False)
+    elif stage == "interpret":
+        for line in acceptance_lines(details["summary"]):
+            console.print(f"  {line}", markup=False)
     elif stage == "evaluate":
         table = Table("tested on", "experiment", "method", "accuracy", "macro-F1", "95 % interval", box=None)
         for row in details["results"]:

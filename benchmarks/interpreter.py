@@ -54,7 +54,8 @@ def main(run: Path, dataset: str, seed: int) -> dict[str, Any]:
     planted = {row: other for row, other in zip(rows, others, strict=True) if texts[row] != texts[other]}
     with_planted = texts | {row: texts[other] for row, other in planted.items()}
     found, _ = gate.unlike(with_planted, range(n))
-    by_hard = sum(bool(gates.flags(written[other], numbers[row])) for row, other in planted.items())
+    by_hard = {row for row, other in planted.items() if gates.flags(written[other], numbers[row])}
+    by_soft = found.keys() & planted.keys()
     return {
         "windows": n,
         "distinct_texts": len(set(texts.values())),
@@ -64,7 +65,12 @@ def main(run: Path, dataset: str, seed: int) -> dict[str, Any]:
             "judged_too": 1e6 / (measuring + wording + hard + soft),
         },
         "flagged": {"hard": flagged, "soft": len(unlike)},
-        "planted": {"windows": len(planted), "hard": by_hard, "soft": len(found.keys() & planted.keys())},
+        "planted": {
+            "windows": len(planted),
+            "hard": len(by_hard),
+            "soft": len(by_soft),
+            "either": len(by_hard | by_soft),
+        },
         "flagged_beside_the_planted": len(found.keys() - planted.keys()),
     }
 

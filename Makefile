@@ -34,8 +34,9 @@ open-data: ## unpack the open archives found in VIMU_DATA
 	tar xJf $(VIMU_DATA)/mocap_bandai_bvh/bandai_bvh_subset.tar.xz -C data/bandai
 	tar xJf $(VIMU_DATA)/imu_umafall/umafall_core.tar.xz -C data/umafall
 
-open: .venv/.installed ## the main job on real mocap and real recordings, into runs/open
+open: .venv/.installed ## the main job on real mocap and real recordings, windows of 4 s and of 2 s: runs/open, runs/open-2s
 	$(PY) jobs/pipeline.py --config configs/open.yaml
+	$(PY) jobs/pipeline.py --config configs/open-2s.yaml
 
 realism: .venv/.installed ## docs/realism.md: virtual against real sensors, on the data that open-data unpacks
 	$(PY) -m vimu.evaluation.realism --data $(VIMU_DATA) --write docs/realism.md

@@ -99,7 +99,6 @@ def _write_take(folder: Path, i: int, n: int) -> None:
 
 def measure(folder: Path, body: Path, rounds: int) -> dict:
     """All ways, `rounds` times in turn."""
-    _read_all(folder / "amass")
     seconds: dict[str, list[float]] = {}
     runs: list[Run] = []
     for turn in range(rounds):
@@ -108,6 +107,7 @@ def measure(folder: Path, body: Path, rounds: int) -> dict:
             ("ray_2_workers", lambda: on_ray(folder, body, 2)),
             ("ray_1_worker", lambda: on_ray(folder, body, 1)),
         ):
+            _read_all(folder / "amass")  # before each: a shared machine's page cache goes cold between two
             result = run()
             if isinstance(result, Run):
                 runs.append(result)

@@ -79,6 +79,8 @@ class Reason(StrEnum):
     UNLIKE_LABEL = "unlike_label"
     """The clip's acceleration does not look like that of its class."""
     DUPLICATE = "duplicate"
+    CALIBRATION = "calibration"
+    """The trial told how its session's sensors are mounted; what is known of it must not be asked."""
 
 
 class Rejection(Exception):

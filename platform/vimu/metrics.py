@@ -1,10 +1,10 @@
-"""Accuracy, F1, confusion, intervals: plain functions on label indices."""
+"""Accuracy, F1, AUC, confusion, intervals: plain functions on label indices and class probabilities."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
-from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
+from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support, roc_auc_score
 
 
 def scores(truth: Int[np.ndarray, " n"], predicted: Int[np.ndarray, " n"]) -> dict[str, float]:
@@ -45,6 +45,23 @@ def per_class(
             "n_windows": support,
         }
     return table
+
+
+def one_vs_rest_auc(truth: Int[np.ndarray, " n"], probabilities: Float[np.ndarray, "n classes"]) -> list[float | None]:
+    """Area under the ROC curve of each class against all others.
+
+    None where every window or no window is of the class: then there is nothing to rank, and 0 would be a lie.
+    """
+    n_classes = probabilities.shape[1]
+    of_class = truth[:, None] == np.arange(n_classes)
+    both = of_class.any(axis=0) & ~of_class.all(axis=0)
+    return [float(roc_auc_score(of_class[:, i], probabilities[:, i])) if both[i] else None for i in range(n_classes)]
+
+
+def mean_known(values: Iterable[float | None]) -> float | None:
+    """Mean of those that are there; None where none is."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
 
 
 def confusion_by_subject(

@@ -55,8 +55,9 @@ def small_config(small_data: Path, demo_body: Path) -> Callable[..., Config]:
                 "real_split": {"test_groups": ["s_04"], "val_groups": ["s_03"]},
             },
             "pretrain": {"epochs": 3, "checkpoint_every_epochs": 1, "model": {"widths": [16, 16], "hidden": 16}},
-            "tune": {"n_trials": 2, "pretrain_epochs": 1},
+            "tune": {"n_trials": 2, "pretrain_epochs": 3},
             "finetune": {"epochs": 2, "seeds": [0, 1]},
+            "baselines": [{"kind": "deepconvlstm", "filters": 2, "units": 4}],
             "evaluate": {"n_trees": 20, "n_resamples": 50},
         }
         return validate(Config, raw | changes, where="test")

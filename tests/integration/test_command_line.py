@@ -6,7 +6,9 @@ import sys
 import pytest
 from ruamel.yaml import YAML
 
-JOBS = ("synthesize", "prepare", "pretrain", "tune", "finetune", "evaluate", "pipeline", "study")
+JOBS = (
+    "synthesize", "prepare", "pretrain", "tune", "finetune", "crossval", "evaluate", "export", "pipeline", "study",
+)  # fmt: skip
 
 
 def run(repo, *arguments):

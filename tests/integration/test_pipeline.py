@@ -1,18 +1,24 @@
 """The whole way on generated data: windows, Ray Train, Tune, fine-tuning, evaluation."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 import vimu
+from vimu.evaluation.terminal import results_text
+from vimu.metrics import mean_known, one_vs_rest_auc
+from vimu.runtime.errors import UserError
 from vimu.runtime.published import open_published
-from vimu.stages import evaluate, finetune, prepare, pretrain, tune
+from vimu.runtime.resources import offered
+from vimu.stages import evaluate, evaluate_models, finetune, prepare, pretrain, tune
 from vimu.stages.pipeline import run_pipeline, stages
 from vimu.training.checkpoint import load_model
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
+KEYS = ["dataset", "experiment", "method"]
 
 
 def published(config, stage):
@@ -31,7 +37,7 @@ def test_every_stage_is_published_with_its_provenance(small_run):
 def test_the_pipeline_again_does_nothing(small_run, capfd):
     run_pipeline(small_run, "small.yaml", dry_run=False)
     said = capfd.readouterr().err
-    assert said.count("already published, nothing to do") == 6
+    assert said.count("already published, nothing to do") == 7
     assert "report:" in said
 
 
@@ -66,14 +72,16 @@ def test_the_winners_settings_feed_the_final_run(small_run):
     winner = published(small_run, "tune").details["winner"]
     trials = json.loads((small_run.run_dir / "tune" / "trials.json").read_text())
     assert len(trials) == 2
-    assert winner["pretrain"]["penalty_weight"] in [t["params"]["penalty_weight"] for t in trials]
+    assert winner in [t["params"] for t in trials]
     for stage, module in (("pretrain", pretrain), ("finetune", finetune)):
         used = published(small_run, stage).manifest["identity"]["settings"]
-        assert used | winner[stage] == used
+        of_stage = {path.split(".")[1]: value for path, value in winner.items() if path.startswith(f"{stage}.")}
+        assert of_stage
+        assert used | of_stage == used
         assert module.plan(small_run).identity["inputs"]["tune"] == published(small_run, "tune").content_hash
 
 
-def test_tuning_never_sees_the_test_subjects(small_run, monkeypatch):
+def test_tuning_never_sees_the_test_subjects(small_run, monkeypatch, tmp_path):
     """The windows that trials get hold no test window: look at what the stage hands to Ray Tune."""
     from ray import tune as ray_tune
 
@@ -88,36 +96,42 @@ def test_tuning_never_sees_the_test_subjects(small_run, monkeypatch):
 
     monkeypatch.setattr(ray_tune, "with_parameters", capture)
     with pytest.raises(StopHere):
-        tune.build(small_run, tune.plan(small_run), small_run.run_dir / "not-there")
-    for name in ("virtual", "real"):
-        assert set(handed[name].split.tolist()) == {"train", "val"}
-    assert "s_04" not in handed["real"].subject.tolist()
+        tune.build(small_run, tune.plan(small_run), tmp_path)
+    assert set(handed) == {"windows", "base", "uncut"}
+    for name, part in vars(handed["windows"]).items():
+        assert set(part.split.tolist()) == {name.split("_")[1]}
+    assert not {"s_04"} & {*handed["windows"].real_train.subject, *handed["windows"].real_val.subject}
 
 
 def test_metrics_have_what_the_contract_says(small_run):
     metrics = json.loads((small_run.run_dir / "evaluate" / "metrics.json").read_text())
     rows = {(r["dataset"], r["experiment"], r["method"]): r for r in metrics["results"]}
     assert set(rows) == {
-        ("amass", "virtual", "penalty_cnn"), ("amass", "virtual", "random_forest"),
-        ("dip", "no_finetuning", "penalty_cnn"), ("dip", "scratch", "penalty_cnn"),
-        ("dip", "scratch", "random_forest"), ("dip", "finetuned", "penalty_cnn"),
+        ("amass", "virtual", "penalty_cnn"), ("amass", "virtual", "deepconvlstm"),
+        ("amass", "virtual", "random_forest"),
+        ("dip", "no_finetuning", "penalty_cnn"), ("dip", "no_finetuning", "deepconvlstm"),
+        ("dip", "scratch", "penalty_cnn"), ("dip", "scratch", "deepconvlstm"), ("dip", "scratch", "random_forest"),
+        ("dip", "finetuned", "penalty_cnn"), ("dip", "finetuned", "deepconvlstm"),
     }  # fmt: skip
     windows = vimu.load_windows(small_run.run_dir).where(dataset="dip", split="test")
     for (dataset, _, _), row in rows.items():
         assert row["synthetic"] is True
         assert row["macro_f1_ci95"] is None  # of one test subject no interval can be had
         assert 0 <= row["accuracy"] <= 1
+        assert 0 <= row["auc"] <= 1
+        assert (row["protocol"], row["split_protocol"]) == ("holdout", "subjects_apart")
         counts = np.array(row["confusion"])
         assert counts.sum() == row["n_windows"] * len(row["seeds"])
         assert np.trace(counts) / counts.sum() == pytest.approx(row["accuracy"])
         for name, of_class in row["per_class"].items():
             if dataset == "dip":
                 assert of_class["n_windows"] == int((windows.label == name).sum())
-    tuned = rows[("dip", "finetuned", "penalty_cnn")]
-    assert tuned["gain_over_scratch"] == pytest.approx(
-        tuned["macro_f1"] - rows[("dip", "scratch", "penalty_cnn")]["macro_f1"]
-    )
-    assert tuned["gain_ci95"] is None
+    for method in ("penalty_cnn", "deepconvlstm"):
+        tuned = rows[("dip", "finetuned", method)]
+        assert tuned["gain_over_scratch"] == pytest.approx(
+            tuned["macro_f1"] - rows[("dip", "scratch", method)]["macro_f1"]
+        )
+        assert tuned["gain_ci95"] is None
     assert "no interval can be had" in metrics["notes"][0]
 
 
@@ -128,9 +142,68 @@ def test_predictions_are_those_of_the_published_models(small_run):
     from vimu.training.loop import predict
 
     wanted = dict(zip(windows.window_id, np.array(card.classes)[predict(model, windows.x).argmax(axis=1)], strict=True))
-    rows = table[(table.experiment == "finetuned") & (table.seed == 1)]
+    rows = table[(table.experiment == "finetuned") & (table.method == "penalty_cnn") & (table.seed == 1)]
     assert dict(zip(rows.window_id, rows.predicted, strict=True)) == wanted
     assert card.trained_on == "dip (synthetic)"
+
+
+def test_auc_can_be_had_again_from_the_predictions(small_run):
+    path = small_run.run_dir / "evaluate" / "predictions.parquet"
+    table = pq.read_table(path).to_pandas()
+    classes = json.loads(pq.read_schema(path).metadata[b"classes"])
+    for r in json.loads((small_run.run_dir / "evaluate" / "metrics.json").read_text())["results"]:
+        rows = table[(table[KEYS] == [r[key] for key in KEYS]).all(axis=1)]
+        assert len(rows) == r["n_windows"] * len(r["seeds"])
+        assert classes[r["dataset"]] == r["classes"]
+        for seed, scored in r["by_seed"].items():
+            of_seed = rows[rows.seed == int(seed)]
+            assert of_seed.probability.tolist() == [max(p) for p in of_seed.probabilities]
+            truth = np.array([r["classes"].index(label) for label in of_seed.truth])
+            again = mean_known(one_vs_rest_auc(truth, np.stack(of_seed.probabilities)))
+            assert again == pytest.approx(scored["auc"], abs=1e-9)
+
+
+def test_baselines_are_trained_as_ours_is(small_run):
+    ours = published(small_run, "pretrain").manifest["identity"]["settings"]
+    model, card = load_model(small_run.run_dir / "pretrain" / "baselines" / "deepconvlstm" / "model.pt")
+    assert card.settings == {**card.settings, "kind": "deepconvlstm", "filters": 2, "units": 4}
+    assert (model.n_classes, card.trained_on) == (len(card.classes), "amass (synthetic)")
+    plan = pretrain.plan(small_run)
+    assert list(plan.work.networks) == ["penalty_cnn", "deepconvlstm"]
+    other = plan.work.networks["deepconvlstm"].model_dump(mode="json")
+    assert {key for key in ours if ours[key] != other[key]} == {"model"}
+    names = {path.name for path in (small_run.run_dir / "finetune" / "baselines" / "deepconvlstm").iterdir()}
+    assert names == {f"{s}-{n}.{e}" for s in ("finetuned", "scratch") for n in (0, 1) for e in ("pt", "json")}
+
+
+def test_the_terminal_shows_the_tables_within_100_columns(small_run):
+    lines = results_text(json.loads(published(small_run, "evaluate").file("metrics.json").read())).splitlines()
+    assert max(len(line) for line in lines) <= 100
+    assert not any("…" in line for line in lines)
+    heads = [line for line in lines if line.endswith("(test split)")]
+    assert len(heads) == 2
+    assert all("(synthetic)" in line for line in heads)
+
+
+def test_windows_of_one_subject_in_two_splits_are_refused(small_run, monkeypatch):
+    plan = evaluate.plan(small_run)
+    whole = vimu.load_windows(small_run.run_dir)
+    crossing = whole.split.copy()
+    crossing[np.flatnonzero(whole.subject == "s_04")[0]] = "train"
+    monkeypatch.setattr(evaluate_models, "read_windows", lambda _: replace(whole, split=crossing))
+    with pytest.raises(UserError, match="`dip` must be in one split, but s_04 is in two"):
+        evaluate_models.sides_of(small_run, plan.work)
+
+
+def test_a_gpu_that_no_node_has_is_said_before_training(small_run, tmp_path):
+    config = small_run.model_copy(update={"pretrain": small_run.pretrain.model_copy(update={"device": "gpu"})})
+    with pytest.raises(UserError, match="must be at most 0, the GPUs of this Ray, but is 2"):
+        pretrain.build(config, pretrain.plan(config), tmp_path)
+
+
+def test_a_real_cluster_is_asked_and_given_up_on(local_ray, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "the session's own")
+    assert offered({"CPU": 1, "GPU": 1}, 0.2) == {"CPU": 2.0, "GPU": 0.0}
 
 
 def test_the_report_is_one_file_that_says_synthetic(small_run):
@@ -139,7 +212,9 @@ def test_the_report_is_one_file_that_says_synthetic(small_run):
     assert "no_finetuning" in page
     assert "generated by vimu, synthetic" in page
     assert "penalty_weight" in page
-    assert page.count("<svg") == 6
+    assert page.count("<svg") == 10 + 2  # a confusion matrix a result, learning curves of two stages
+    for text in ("deepconvlstm, scratch", "training loss", "validation macro-F1"):
+        assert text in page
     for outside in ("src=", "@import", "<script", "<link"):
         assert outside not in page
 

@@ -21,18 +21,18 @@ def minimal(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["open", "demo", "paper"])
+@pytest.mark.parametrize("name", ["open", "open-2s", "demo", "paper"])
 def test_shipped_configurations_load(repo, name):
     assert load_config(Config, repo / "configs" / f"{name}.yaml").name == name
 
 
 def test_all_errors_come_at_once(minimal):
-    overrides = ["pretrain.epochs=0", "pretrain.batch_size=100", "prepare.windws=1", "tune.lr=[1e-2, 1e-3]"]
+    overrides = ["pretrain.epochs=0", "pretrain.batch_size=100", "prepare.windws=1", "tune.n_trials=0"]
     with pytest.raises(UserError) as error:
         load_config(Config, minimal, overrides)
     text = str(error.value)
     assert "has 4 errors" in text
-    for part in ("`pretrain.epochs`", "multiple of 8", "`prepare.windws` is no setting", "low < high"):
+    for part in ("`pretrain.epochs`", "multiple of 8", "`prepare.windws` is no setting", "`tune.n_trials`"):
         assert part in text
     assert "but is {" not in text  # a section that contradicts itself is not printed
 
@@ -94,3 +94,19 @@ def test_an_unknown_archive_lists_the_known():
 
 def test_configs_are_found_in_a_checkout(repo):
     assert configs_folder() == repo / "configs"
+
+
+def test_a_file_may_extend_another_and_say_only_what_differs(tmp_path, repo):
+    long, short = (load_config(Config, repo / "configs" / f"{name}.yaml", []) for name in ("open", "open-2s"))
+    assert (short.name, short.preparation.windows.length_frames) == ("open-2s", 40)
+    assert short.pretrain == long.pretrain
+    changed = short.preparation.windows.model_copy(update={"length_frames": 80, "hop_frames": 40})
+    assert changed == long.preparation.windows
+    (tmp_path / "a.yaml").write_text("extends: b.yaml\nname: a\n")
+    (tmp_path / "b.yaml").write_text("extends: c.yaml\n")
+    with pytest.raises(UserError, match=r"`extends` of .*a\.yaml` must name a file that extends no other"):
+        load_config(Config, tmp_path / "a.yaml")
+    (tmp_path / "b.yaml").write_text("pretrain: {epochs: 7, lr: 0.5}\n")
+    (tmp_path / "a.yaml").write_text("extends: b.yaml\nname: a\npretrain: {lr: 0.25}\n")
+    config = load_config(Config, tmp_path / "a.yaml", ["pretrain.batch_size=8"])
+    assert (config.pretrain.epochs, config.pretrain.lr, config.pretrain.batch_size) == (7, 0.25, 8)

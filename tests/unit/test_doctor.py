@@ -301,3 +301,11 @@ def test_the_disk_is_measured_where_runs_will_be(monkeypatch, tmp_path):
     assert machine._disk(tmp_path / "not" / "yet", 0).finding.startswith("3.0 GiB free")
     assert machine._disk(tmp_path, 10 * 2**30).status == "ok"
     assert machine._disk(tmp_path, 23 * 2**30).status == "warn"
+
+
+def test_what_exporting_takes_is_looked_for_unless_it_is_left_out(data, doctor, monkeypatch):
+    monkeypatch.setattr("vimu.serving.onnx_model.find_spec", lambda name: None if name == "onnx" else name)
+    [export] = of(doctor(code=2), "export")
+    assert (export.status, export.mend) == ("fail", "python -m pip install 'vimu[serving]'")
+    assert "`export` needs onnx, which must be installed" in export.finding
+    assert not of(doctor("export=null", code=0), "export")

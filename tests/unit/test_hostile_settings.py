@@ -34,7 +34,7 @@ def minimal(tmp_path):
         "finetune.seeds=[-1]", "tune.seed=-1", "pretrain.seed=-1", "synthesize.placements=[head, head]",
         "synthesize.rate_hz=1000000", "synthesize.rate_hz=0.001", "prepare.windows.rate_hz=1000000",
         "prepare.windows.sensors=[]", "prepare.windows.sensors=[head, head]", "prepare.filters={sensors: []}",
-        "tune.schedules=[all, all]", "prepare.upsample={max_copies: 1000000}", f"name={'a' * 300}",
+        "tune.max_concurrent=0", "prepare.upsample={max_copies: 1000000}", f"name={'a' * 300}",
     ],
 )  # fmt: skip
 def test_numbers_and_lists_that_no_stage_can_use_name_their_setting(minimal, override):
@@ -47,6 +47,11 @@ def test_numbers_and_lists_that_no_stage_can_use_name_their_setting(minimal, ove
 def test_a_place_that_is_neither_folder_nor_uri_is_refused(place):
     with pytest.raises(UserError, match="must be a folder or a URI"):
         location(place)
+
+
+def test_a_place_that_other_processes_do_not_see_is_refused():
+    with pytest.raises(UserError, match="workers see"):
+        location("memory://runs")
 
 
 def test_home_and_file_uris_are_folders(tmp_path, monkeypatch):

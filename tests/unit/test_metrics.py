@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vimu.evaluation.results import gain_sentence
-from vimu.metrics import confusion_by_subject, macro_f1_of, per_class, scores, subject_bootstrap
+from vimu.metrics import (
+    confusion_by_subject,
+    macro_f1_of,
+    mean_known,
+    one_vs_rest_auc,
+    per_class,
+    scores,
+    subject_bootstrap,
+)
 
 
 @given(seed=st.integers(0, 200), n_classes=st.integers(2, 6))
@@ -27,6 +35,24 @@ def test_a_known_case():
 def test_a_class_without_test_windows_has_no_f1():
     table = per_class(np.array([0, 0]), np.array([0, 1]), ["walk", "run"])
     assert table["run"] == {"precision": None, "recall": None, "f1": None, "n_windows": 0.0}
+
+
+@given(seed=st.integers(0, 100), levels=st.integers(2, 50))
+def test_the_auc_of_a_class_is_how_often_one_of_it_outranks_another(seed, levels):
+    rng = np.random.default_rng(seed)
+    truth, scored = rng.integers(3, size=40), rng.integers(levels, size=(40, 3)) / levels
+    for i, auc in enumerate(one_vs_rest_auc(truth, scored)):
+        ours, others = scored[truth == i, i], scored[truth != i, i]
+        pairs = (ours[:, None] > others) + 0.5 * (ours[:, None] == others)
+        assert auc == pytest.approx(pairs.mean())
+
+
+def test_a_class_without_both_outcomes_has_no_auc():
+    probabilities = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.6, 0.3, 0.1]])
+    assert one_vs_rest_auc(np.array([0, 1, 0]), probabilities) == [1.0, 1.0, None]
+    assert one_vs_rest_auc(np.array([0, 0, 0]), probabilities) == [None, None, None]
+    assert mean_known([1.0, None, 0.5]) == 0.75
+    assert mean_known([None]) is None
 
 
 def test_the_interval_is_of_subjects_and_not_of_windows():

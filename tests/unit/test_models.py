@@ -20,6 +20,7 @@ from vimu.windows.schema import WindowSet
 KINDS = {
     "penalty_cnn": {"widths": [8, 16], "hidden": 16},
     "penalty_cnn, deep and odd": {"widths": [7, 9, 11, 6], "hidden": 16, "kernel": 3},
+    "penalty_cnn, statistics": {"widths": [8, 16], "hidden": 16, "statistics": True},
     "deepconvlstm": {"kind": "deepconvlstm", "filters": 8, "units": 32, "dropout": 0.2},
     "random_forest": {"kind": "random_forest", "n_trees": 20},
 }

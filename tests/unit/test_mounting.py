@@ -18,7 +18,7 @@ from vimu.recordings.config import load_recordings
 from vimu.recordings.trials import TrialFile, list_trials, read_trial
 from vimu.runtime.errors import UserError
 from vimu.runtime.yaml import read_yaml
-from vimu.stages.mountings import OTHERS, estimate_mountings, estimated_sensors, turns_of
+from vimu.stages.mountings import OTHERS, calibrate, estimated_sensors, turns_of
 
 PLACEMENTS = ("chest", "waist", "right_wrist", "right_ankle", "left_thigh")
 
@@ -153,7 +153,7 @@ def made_up(tmp_path: Path) -> list[TrialFile]:
 
 def test_each_session_has_a_mounting_of_its_own_and_others_stand_in(made_up):
     config = load_recordings("umafall")
-    mountings = json.loads(json.dumps(estimate_mountings(made_up, config, ["waist"])))
+    mountings = json.loads(json.dumps(calibrate(made_up, config, ["waist"]).mountings))
     assert sorted(mountings) == [OTHERS, "01 2016-06-01", "01 2017-03-01", "03 2016-06-01"]
     up = upright_directions(["waist"])[0]
     for trial in made_up:
@@ -167,6 +167,19 @@ def test_each_session_has_a_mounting_of_its_own_and_others_stand_in(made_up):
     np.testing.assert_array_equal(turns_of(trial, mountings, ["right_pocket"])[0], [np.eye(3)])
 
 
+def test_one_upright_trial_a_session_tells_and_the_first_activity_of_the_set_comes_first(made_up, tmp_path):
+    for activity in ("OpeningDoor", "GoUpstairs"):
+        still(tmp_path, "01", "2016-06-01", activity, np.array([0.0, 0.0, 1.0]))
+    config = load_recordings("umafall")
+    trials = list_trials(tmp_path, config)[0]
+    told = calibrate(trials, config, ["waist"])
+    of = {trial.trial: (trial.session, trial.activity) for trial in trials}
+    assert sorted(of[name] for name in told.trials) == [
+        ("01 2016-06-01", "walking"), ("01 2017-03-01", "walking"), ("03 2016-06-01", "opening_door"),
+    ]  # fmt: skip
+    assert told.mountings["01 2016-06-01"] == calibrate(made_up, config, ["waist"]).mountings["01 2016-06-01"]
+
+
 def test_a_set_that_cannot_serve_is_the_users_error(made_up):
     config = load_recordings("umafall")
     assert estimated_sensors(config, ["right_pocket", "waist"]) == ("waist",)  # the phone is put in anew each time
@@ -175,9 +188,9 @@ def test_a_set_that_cannot_serve_is_the_users_error(made_up):
             estimated_sensors(faulty, sensors)
     bending = [t for t in made_up if t.activity == "bending"]
     with pytest.raises(UserError, match=r"must find a readable trial of .*walking.*none for waist"):
-        estimate_mountings(bending, config, ["waist"])
+        calibrate(bending, config, ["waist"])
     with pytest.raises(UserError, match="none for right_wrist"):
-        estimate_mountings(made_up, config, ["waist", "right_wrist"])
+        calibrate(made_up, config, ["waist", "right_wrist"])
 
 
 @pytest.mark.parametrize(
@@ -191,7 +204,7 @@ def test_real_sensors_agree_in_an_activity_that_told_nothing(request, name, sens
     trials = [
         t for t in trials if int(t.session.split()[0 if name == "umafall" else 1]) % (7 if name == "hapt" else 2) == 0
     ]
-    mountings = estimate_mountings([t for t in trials if t.activity in seen], config, [sensor])
+    mountings = calibrate([t for t in trials if t.activity in seen], config, [sensor]).mountings
     worn, turned = [], []
     for trial in (t for t in trials if t.activity == held_out):
         try:

@@ -51,7 +51,7 @@ def windows(
     prepare.run_task(
         {
             "shard": "s", "clips": json.dumps(asdict(clips)), "trials": "",
-            "splits": json.dumps({row["clip_id"]: "train"}), "speeds": "{}", "staging": str(staging),
+            "splits": json.dumps({row["clip_id"]: "train"}), "speeds": "{}", "dealt": "", "staging": str(staging),
             "settings": window_settings.model_dump_json(), "sensors": list(SENSORS), "recordings": "",
             "devices": load_devices(device).model_dump_json() if device else "", "device_seed": seed,
         }

@@ -2,7 +2,9 @@
 
 import pytest
 
+from vimu.runtime import resources
 from vimu.runtime.errors import UserError
+from vimu.runtime.session import RaySettings
 from vimu.training import pretrain
 from vimu.training.pretrain import pretrain_on_ray
 from vimu.training.settings import PretrainSettings
@@ -14,19 +16,20 @@ class Started(Exception):
 
 
 def start(monkeypatch, tmp_path, has, **changes):
-    """The keywords that Ray's trainer is made with, on a Ray that has these resources."""
+    """The keywords that Ray's trainer is made with, on a Ray that has these resources, or these one after another."""
     made = {}
 
     def trainer(*_, **given):
         made.update(given)
         raise Started
 
-    monkeypatch.setattr(pretrain.ray, "cluster_resources", lambda: has)
+    moments = [has] if isinstance(has, dict) else list(has)
+    monkeypatch.setattr(pretrain.ray, "cluster_resources", lambda: moments.pop(0) if len(moments) > 1 else moments[0])
     monkeypatch.setattr(pretrain, "TorchTrainer", trainer)
     with pytest.raises(Started):
         pretrain_on_ray(
             [], datasets=["d"], classes=["a", "b"], settings=PretrainSettings(**changes), trained_on="d",
-            storage=tmp_path / "ray", tensorboard=tmp_path / "board",
+            storage=tmp_path / "ray", tensorboard=tmp_path / "board", wait_for_nodes_s=0.01,
         )  # fmt: skip
     return made
 
@@ -50,9 +53,37 @@ def test_too_many_workers_for_this_ray_are_refused_at_once(monkeypatch, tmp_path
         start(monkeypatch, tmp_path, has, **changes)
 
 
-def test_a_cluster_may_yet_grow(monkeypatch, tmp_path):
+@pytest.fixture
+def cluster(monkeypatch):
+    """A cluster that is told what is wanted; what it was told, bundles by bundles."""
+    told = []
     monkeypatch.setenv("RAY_ADDRESS", "somewhere")
-    assert start(monkeypatch, tmp_path, {"CPU": 1.0})["scaling_config"].num_workers == 2
+    monkeypatch.setattr("ray.autoscaler.sdk.request_resources", lambda bundles: told.append(bundles))
+    monkeypatch.setattr(resources, "CHECK_EVERY_S", 0.0)
+    return told
+
+
+def test_a_cluster_is_told_what_is_wanted_and_may_grow(monkeypatch, tmp_path, cluster):
+    has = [{"CPU": 1.0}, {"CPU": 1.0}, {"CPU": 1.0}, {"CPU": 2.0}]
+    assert start(monkeypatch, tmp_path, has)["scaling_config"].num_workers == 2
+    assert cluster == [[{"CPU": 1}] * 2, []]
+
+
+@pytest.mark.parametrize(
+    ("has", "changes", "said"),
+    [
+        ({"CPU": 1.0}, {}, "at most 1, the CPUs of this Ray, but is 2"),
+        ({"CPU": 4.0}, {"device": "gpu"}, "at most 0, the GPUs of this Ray, but is 2"),
+    ],
+)
+def test_a_cluster_that_never_offers_it_is_not_waited_for_for_ever(monkeypatch, tmp_path, cluster, has, changes, said):
+    with pytest.raises(UserError, match=rf"{said}, also after 0.01 s \(`ray.wait_for_nodes_s`\)"):
+        start(monkeypatch, tmp_path, has, **changes)
+    assert cluster[-1] == []
+
+
+def test_waiting_ends_within_a_minute_unless_told_otherwise():
+    assert RaySettings().wait_for_nodes_s < 60
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from vimu.windows.cut import cut, n_windows
 from vimu.windows.features import channel_names, features
 from vimu.windows.schema import read_windows, window_schema
 from vimu.windows.settings import SplitSettings, WindowSettings
-from vimu.windows.split import assign_splits
+from vimu.windows.split import assign_splits, random_splits, require_apart
 
 
 @given(n=st.integers(0, 400), length=st.integers(1, 80), hop=st.integers(1, 80))
@@ -115,6 +115,31 @@ def test_named_subjects_and_too_few_subjects():
         assign_splits(["a", "b"], ["x", "y"], SplitSettings(), dataset="d")
 
 
+def test_windows_are_split_at_random_only_where_that_is_named():
+    assert SplitSettings().protocol == "subjects_apart"
+    named = SplitSettings(protocol="paper_random_windows", n_folds=10, test_folds=3, val_folds=1)
+    assert assign_splits(["a", "b"], ["x", "y"], named, dataset="d") == ["train", "train"]  # of clips: windows decide
+    with pytest.raises(ValueError, match="must be left out with `protocol: paper_random_windows`"):
+        SplitSettings(protocol="paper_random_windows", test_groups=("a",), val_groups=("b",))
+
+
+def test_random_windows_fall_by_their_name_and_in_the_shares_asked_for():
+    ids = [f"d:s:{i:06d}" for i in range(4000)]
+    settings = SplitSettings(protocol="paper_random_windows", n_folds=10, test_folds=3, val_folds=1)
+    splits = random_splits(ids, settings)
+    shares = [splits.count(part) / len(ids) for part in ("train", "val", "test")]
+    np.testing.assert_allclose(shares, [0.6, 0.1, 0.3], atol=0.03)
+    assert random_splits(ids[::-1], settings) == splits[::-1]
+    assert random_splits(ids[5:9], settings) == splits[5:9]
+    assert random_splits(ids, settings.model_copy(update={"seed": 1})) != splits
+
+
+def test_a_subject_in_two_splits_is_named():
+    require_apart(["a", "a", "b"], ["train", "train", "test"], dataset="dip")
+    with pytest.raises(UserError, match="Each subject of `dip` must be in one split, but a is in two"):
+        require_apart(["a", "b", "a"], ["train", "test", "val"], dataset="dip")
+
+
 def test_the_table_is_plain_parquet_and_comes_back_sorted(tmp_path):
     settings = WindowSettings(length_frames=4, hop_frames=2, feature_set="sensor_acc")
     schema = window_schema(settings, ["head"])
@@ -141,5 +166,7 @@ def test_the_table_is_plain_parquet_and_comes_back_sorted(tmp_path):
         np.ones(3),
     )
     assert len(windows.where(split=("train", "val"))) == 2
+    with pytest.raises(UserError, match="labels must be among running, sitting, but walk occur"):
+        windows.targets(("sitting", "running"))
     item, label = windows.torch_dataset()[0]
     assert (tuple(item.shape), int(label)) == ((4, 3), 0)

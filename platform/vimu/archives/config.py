@@ -92,6 +92,9 @@ class ArchiveConfig(Section):
     """Regular expression on the path below the root with a group `subject`; None where the archive gives no actor."""
     content: str | None = None
     """Regular expression on the path with a group `content`: the archive's own name of the activity."""
+    style: str | None = None
+    """Regular expression on the path with a group `style`: the manner a motion was performed in. Takes of one content
+    and style are near-copies: experiments may hold out styles."""
     evidence: str
     """Where these facts come from."""
 
@@ -113,7 +116,7 @@ class ArchiveConfig(Section):
     segments: dict[str, Segment] = Field(default_factory=dict)
     """SMPL segment name -> the rig's joint. An archive without is one of SMPL parameters, and needs a body."""
 
-    @field_validator("subject", "content")
+    @field_validator("subject", "content", "style")
     @classmethod
     def _compiles(cls, pattern: str | None, info: ValidationInfo) -> str | None:
         if pattern is not None:

@@ -1,7 +1,7 @@
 """All checks of one configuration, in the order in which a run would need them."""
 
 from vimu.doctor.check import Check
-from vimu.doctor.machine import machine
+from vimu.doctor.machine import exporter, machine
 from vimu.doctor.mocap import mocap, mocap_bytes
 from vimu.doctor.recorded import recorded
 from vimu.stages.config import Config
@@ -17,6 +17,8 @@ def examine(config: Config) -> list[Check]:
     """
     has_mocap = config.synthesize is not None and (config.prepare is None or config.prepare.clips is None)
     checks = list(machine(config.runs_dir, mocap_bytes(config) if has_mocap else 0))
+    if config.prepare is not None and config.export is not None:
+        checks.append(exporter())
     if has_mocap:
         checks += mocap(config)
     if config.prepare is not None:

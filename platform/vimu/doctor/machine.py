@@ -12,7 +12,9 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from vimu.doctor.check import Check
+from vimu.runtime.errors import UserError
 from vimu.runtime.storage import Location
+from vimu.serving.onnx_model import INSTALL, require_exporter
 
 OUTPUT_SHARE = 0.2
 """What clips and windows take of the mocap's bytes. AMASS: 156 + 8 + 3 numbers of 8 bytes a frame at 120 Hz, against 45
@@ -75,6 +77,15 @@ def _imports(name: str) -> Check:
         why = f"cannot be imported: {type(error).__name__}: {error}"
         return Check(name, "fail", why, f"python -m pip install --force-reinstall {name}")
     return Check(name, "ok", f"{module.__version__} imports")
+
+
+def exporter() -> Check:
+    """Check what the stage `export` takes, which is not among vimu's own requirements."""
+    try:
+        require_exporter()
+    except UserError as error:
+        return Check("export", "fail", str(error), INSTALL)
+    return Check("export", "ok", "onnx and onnxruntime are installed")
 
 
 def _disk(runs_dir: Path, mocap_bytes: int) -> Check:

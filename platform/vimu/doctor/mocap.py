@@ -124,7 +124,8 @@ def _subjects(config: Config, archive: ArchiveConfig, given: ArchiveInput, paths
     subject = f"{archive.name} subjects"
     if None in people:
         return Check(subject, "ok", "not all are known: splits keep clips apart there")
-    n_folds = config.prepare.virtual_split.n_folds if config.prepare is not None else 0
+    split = config.prepare.virtual_split if config.prepare is not None else None
+    n_folds = split.n_folds if split is not None and split.protocol == "subjects_apart" else 0
     if len(people) < n_folds and len(config.synthesis.inputs) == 1:
         mend = f"give more of the archive, or --set prepare.virtual_split.n_folds={max(3, len(people))}"
         return Check(subject, "fail", f"{len(people)}, but `prepare.virtual_split.n_folds` is {n_folds}", mend)

@@ -54,7 +54,7 @@ def _published(
         whole = f"is `{config.preparation.real.root}` the whole of {real.name}?"
         mend = f"{whole} Else --set prepare.real_split.test_groups=[...]"
         yield Check(subject, "fail", f"{found}; `prepare.real_split` names {listed(unknown)}, not there", mend)
-    elif not split.test_groups and len(people) < split.n_folds:
+    elif not split.test_groups and split.protocol == "subjects_apart" and len(people) < split.n_folds:
         yield Check(subject, "fail", f"{found}, fewer than `prepare.real_split.n_folds` = {split.n_folds}")
     elif n_all and len(people) < n_all:
         yield Check(subject, "warn", found, f"a part of {real.name} only, unless that is meant")

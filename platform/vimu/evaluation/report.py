@@ -2,68 +2,92 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-import matplotlib as mpl
 from jinja2 import Environment
-from matplotlib.figure import Figure
 from ruamel.yaml import YAML
 
+from vimu.evaluation.figures import Curve, confusion_svg, label_efficiency_svg, learning_curves_svg
+from vimu.evaluation.groups import (
+    EXPERIMENTS,
+    Result,
+    difference_of,
+    grouped,
+    is_leaky,
+    leaves_out,
+    method_of,
+    span,
+    tested_on,
+)
 
-def render_report(
-    *, name: str, results: Sequence[Mapping[str, Any]], data: Sequence[Mapping[str, Any]],
-    flow: Sequence[Mapping[str, Any]], notes: Sequence[str], licences: Mapping[str, str],
-    config: Mapping[str, Any], used: Mapping[str, Any], mended: Mapping[str, int], made: Mapping[str, Any],
-) -> str:  # fmt: skip
+NUMBER, SIGNED = ".3f", "+.3f"
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the page shows beside the results."""
+
+    name: str
+    curves: Sequence[Curve]
+    data: Sequence[Mapping[str, Any]]
+    """Rows of dataset, split, label, windows."""
+    flow: Sequence[Mapping[str, Any]]
+    """A row a stage: what came in, what came out, what was left out and why."""
+    licences: Mapping[str, str]
+    config: Mapping[str, Any]
+    used: Mapping[str, Any]
+    """Settings that models were trained with, after tuning."""
+    mended: Mapping[str, int]
+    """What readers filled, cut or scaled, by kind."""
+    made: Mapping[str, Any]
+    """Command, time, code and package versions."""
+
+
+def render_report(metrics: Mapping[str, Any], page: Page) -> str:
     """The page as HTML.
 
     Args:
-        results: entries of `metrics.json`.
-        data: rows of dataset, split, label, windows.
-        flow: a row a stage: what came in, what came out, what was left out and why.
-        notes: what a reader must know before the numbers.
-        used: settings that models were trained with, after tuning.
-        mended: what readers filled, cut or scaled, by kind.
-        made: command, time, code and package versions.
+        metrics: what `metrics.json` holds: `results`, `notes` (what a reader must know before the numbers) and, where a
+            paper's figures are asked for, `published`.
     """
-    template = files("vimu.evaluation").joinpath("report.html.j2").read_text(encoding="utf-8")
-    shown = [dict(r) | {"figure": confusion_svg(r["confusion"], r["classes"])} for r in results]
+    results: Sequence[Result] = metrics["results"]
+    groups = grouped(results)
+    detailed = [r for rows in groups.holdout.values() for r in rows] + groups.crossval
+    by_stage: dict[str, list[Curve]] = {}
+    for curve in page.curves:
+        by_stage.setdefault(curve.stage, []).append(curve)
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(template).render(
-        name=name, results=shown, data=data, flow=flow, notes=notes, licences=licences, config=_yaml(config),
-        used=_yaml(used), mended=mended, made=made,
-        synthetic=any(r["synthetic"] for r in results),
+    environment.filters |= {"number": _number, "signed": _signed, "span": span, "signed_span": _signed_span}
+    template = environment.from_string(
+        files("vimu.evaluation").joinpath("report.html.j2").read_text(encoding="utf-8")
     )  # fmt: skip
+    return template.render(
+        page=page, notes=metrics["notes"], published=metrics.get("published"), groups=groups, meaning=EXPERIMENTS,
+        detailed=[(r, confusion_svg(r["confusion"], r["classes"])) for r in detailed],
+        curves={stage: learning_curves_svg(curves) for stage, curves in by_stage.items()},
+        labels={name: (label_efficiency_svg(rows), rows) for name, rows in groups.labels.items()},
+        ablations=[(r, leaves_out(r), *difference_of(r, results)) for r in groups.ablations],
+        tested_on=tested_on, method_of=method_of, leaky=any(is_leaky(r) for r in results),
+        synthetic=any(r["synthetic"] for r in results),
+        config=_yaml(page.config), used=_yaml(page.used),
+    )  # fmt: skip
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else format(value, NUMBER)
+
+
+def _signed(value: float | None) -> str:
+    return "" if value is None else format(value, SIGNED)
+
+
+def _signed_span(interval: Sequence[float] | None) -> str:
+    return "" if interval is None else f"({span(interval, SIGNED)})"
 
 
 def _yaml(value: Mapping[str, Any]) -> str:
     text = io.StringIO()
     YAML().dump(dict(value), text)
     return text.getvalue()
-
-
-def confusion_svg(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
-    """A confusion matrix as inline SVG; a cell's shade is its share of the row's windows."""
-    n = len(classes)
-    size = 2.6 + 0.34 * n
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "vimu", "font.size": 8}):
-        figure = Figure(figsize=(size, size), layout="constrained")
-        axes = figure.subplots()
-        totals = [max(1, sum(row)) for row in counts]
-        shares = [[value / total for value in row] for row, total in zip(counts, totals, strict=True)]
-        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        for i, row in enumerate(shares):
-            for j, share in enumerate(row):
-                if share >= 0.005:
-                    axes.text(
-                        j, i, f"{share * 100:.0f}", ha="center", va="center", color="white" if share > 0.5 else "black"
-                    )
-        axes.set_xticks(range(n), classes, rotation=90)
-        axes.set_yticks(range(n), classes)
-        axes.set_xlabel("predicted")
-        axes.set_ylabel("true")
-        out = io.StringIO()
-        figure.savefig(out, format="svg", metadata={"Date": None})
-    svg = out.getvalue()
-    return svg[svg.index("<svg") :]

@@ -7,10 +7,20 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from vimu.metrics import confusion_by_subject, macro_f1_of, per_class, scores, subject_bootstrap
+from vimu.metrics import (
+    confusion_by_subject,
+    macro_f1_of,
+    mean_known,
+    one_vs_rest_auc,
+    per_class,
+    scores,
+    subject_bootstrap,
+)
 from vimu.windows.schema import WindowSet
 
 MIN_SUBJECTS = 3
+HOLDOUT = "holdout"
+"""Protocol of results on the run's own test split; any other is cross-validation."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +44,9 @@ def result(
     """One entry of `metrics.json`.
 
     Scores are means over the seeds, with each seed's beside them; the interval draws subjects again and takes the
-    mean over the seeds of each draw; per-class numbers and the confusion matrix are of all seeds' predictions together.
+    mean over the seeds of each draw; per-class numbers and the confusion matrix are of all seeds' predictions together,
+    but a class's AUC is the mean over the seeds. `auc` is the mean over the classes that have one: against each of them
+    all others.
 
     Args:
         probabilities: by seed, of the test windows in order.
@@ -42,14 +54,18 @@ def result(
     """
     truth = test.targets(classes)
     predicted = {seed: np.argmax(p, axis=1) for seed, p in probabilities.items()}
-    by_seed = {seed: scores(truth, p) for seed, p in predicted.items()}
-    names = ("accuracy", "macro_f1", "weighted_f1")
-    mean = {name: float(np.mean([s[name] for s in by_seed.values()])) for name in names}
+    by_class = {seed: one_vs_rest_auc(truth, p) for seed, p in probabilities.items()}
+    by_seed: dict[int, dict[str, float | None]] = {
+        seed: {**scores(truth, p), "auc": mean_known(by_class[seed])} for seed, p in predicted.items()
+    }
+    names = ("accuracy", "macro_f1", "weighted_f1", "auc")
+    mean = {name: mean_known(s[name] for s in by_seed.values()) for name in names}
     counts = _counts(test, classes, probabilities)
     every = np.concatenate(list(predicted.values()))
     table = per_class(np.tile(truth, len(predicted)), every, classes)
-    for name in classes:
+    for i, name in enumerate(classes):
         of_class = test.label == name
+        table[name]["auc"] = mean_known(of_seed[i] for of_seed in by_class.values())
         table[name] |= {"n_windows": int(of_class.sum()), "n_subjects": len(set(test.subject[of_class].tolist()))}
     return {
         "dataset": what.dataset,
@@ -70,6 +86,16 @@ def result(
         "per_class": table,
         "confusion": counts.sum(axis=(0, 1)).tolist(),
     }
+
+
+def is_plain(result: Mapping[str, Any]) -> bool:
+    """Whether a result is of the run's own split, with all labels and nothing left out: a row of the main tables."""
+    return result.get("protocol", HOLDOUT) == HOLDOUT and is_whole(result)
+
+
+def is_whole(result: Mapping[str, Any]) -> bool:
+    """Whether a result is neither a point of the curve of labels nor of the ablations."""
+    return result.get("label_share") is None and result.get("ablation") is None
 
 
 def gain(

@@ -18,6 +18,9 @@ from vimu.models.draws import Draws, dropout
 from vimu.models.network import Network
 from vimu.runtime.config import Section
 
+N_STATISTICS = 5
+"""Of each channel: those of `vimu.models.forest.window_statistics`."""
+
 
 class CnnSettings(Section):
     """Shape of the penalty CNN."""
@@ -31,6 +34,9 @@ class CnnSettings(Section):
     """Units of the fully-connected layer on the latent."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
     """On the latent, in training."""
+    statistics: bool = False
+    """Statistics of each channel, those the random forest sees, stand beside the latent: normalisation by window takes
+    from the convolutions how strong a motion is."""
 
     @field_validator("kernel")
     @classmethod
@@ -59,17 +65,25 @@ class PenaltyCnn(Network):
                 for a, b in pairwise((n_channels, *settings.widths))
             ]
         )
+        self.statistics = settings.statistics
+        seen = 2 * settings.widths[-1] + (N_STATISTICS * n_channels if settings.statistics else 0)
         self.classifier = nn.Sequential(
-            nn.Linear(2 * settings.widths[-1], settings.hidden), nn.GELU(), nn.Linear(settings.hidden, n_classes)
+            nn.Linear(seen, settings.hidden), nn.GELU(), nn.Linear(settings.hidden, n_classes)
         )
 
     def forward(self, x: Float[Tensor, "B L C"], draws: Draws | None = None) -> Float[Tensor, "B N"]:
-        return self.classified(self.encoder(self.normalized(x)), draws)
+        clean = self.normalized(x)
+        return self.classified(clean, self.encoder(clean), draws)
 
-    def classified(self, latent: Float[Tensor, "B D T"], draws: Draws | None) -> Float[Tensor, "B N"]:
-        """Class logits of what the encoder makes of windows."""
-        pooled = torch.cat([latent.mean(dim=2), latent.amax(dim=2)], dim=1)
-        logits: Tensor = self.classifier(dropout(pooled, self.dropout, draws))
+    def classified(
+        self, clean: Float[Tensor, "B C L"], latent: Float[Tensor, "B D T"], draws: Draws | None
+    ) -> Float[Tensor, "B N"]:
+        """Class logits of windows by what the encoder makes of them."""
+        pooled = [latent.mean(dim=2), latent.amax(dim=2)]
+        if self.statistics:
+            step = clean.diff(dim=2).abs().mean(dim=2)
+            pooled += [clean.mean(dim=2), clean.std(dim=2), clean.amin(dim=2), clean.amax(dim=2), step]
+        logits: Tensor = self.classifier(dropout(torch.cat(pooled, dim=1), self.dropout, draws))
         return logits
 
     @property
@@ -122,7 +136,7 @@ class MirroredDecoder(nn.Module):
         """
         clean = model.normalized(x)
         latent, noised = model.encoder(torch.cat([clean, clean + noise.transpose(1, 2)])).chunk(2)
-        return model.classified(latent, draws), nn.functional.mse_loss(self.layers(noised), clean)
+        return model.classified(clean, latent, draws), nn.functional.mse_loss(self.layers(noised), clean)
 
 
 def _groups(width: int) -> int:

@@ -1,7 +1,7 @@
 """Configuration: frozen sections, YAML plus `--set`, every error at once."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -40,10 +40,12 @@ S = TypeVar("S", bound=Section)
 def load_config(kind: type[S], path: Path | None, overrides: Sequence[str] = ()) -> S:
     """Read `path` into `kind` and apply `dotted.key=value` overrides, whose values are YAML.
 
+    A file may say `extends: other.yaml`, a file beside it, and then only what differs, section within section.
+
     Raises:
         UserError: with every error of the file and the overrides in one message.
     """
-    raw: dict[str, object] = read_yaml(path) if path is not None else {}
+    raw: dict[str, object] = _read(path) if path is not None else {}
     for override in overrides:
         _apply(raw, override)
     return validate(kind, raw, where=str(path) if path is not None else "the configuration")
@@ -54,9 +56,34 @@ def validate(kind: type[S], raw: object, where: str) -> S:
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=False)
-        lines = "\n".join(f"  - {_sentence(p)}" for p in problems)
-        raise UserError(f"{where} has {len(problems)} error{'s' * (len(problems) != 1)}:\n{lines}") from None
+        said = sentences(error)
+        lines = "\n".join(f"  - {sentence}" for sentence in said)
+        raise UserError(f"{where} has {len(said)} error{'s' * (len(said) != 1)}:\n{lines}") from None
+
+
+def sentences(error: ValidationError) -> list[str]:
+    """All that is wrong, a sentence each."""
+    return [_sentence(problem) for problem in error.errors(include_url=False, include_context=False)]
+
+
+def merged(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
+    """`below` with what `above` says, section within section."""
+    both = dict(below)
+    for key, value in above.items():
+        inner = both.get(key)
+        both[key] = merged(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return both
+
+
+def _read(path: Path) -> dict[str, object]:
+    raw = read_yaml(path)
+    if "extends" not in raw:
+        return raw
+    base = path.parent / str(raw.pop("extends"))
+    below = read_yaml(base)
+    if "extends" in below:
+        raise UserError(f"`extends` of `{path}` must name a file that extends no other, but `{base}` does.")
+    return merged(below, raw)
 
 
 def _sentence(problem: object) -> str:
@@ -120,7 +147,14 @@ def configs_folder() -> Path:
     raise UserError(f"The folder of YAML settings was not found; looked in {', '.join(map(str, candidates))}.")
 
 
-KEYS = {"archives": "archive", "recordings": "recordings", "labels": "label_rules", "devices": "device"}
+KEYS = {
+    "archives": "archive",
+    "recordings": "recordings",
+    "labels": "label_rules",
+    "devices": "device",
+    "studies": "tune.study",
+    "published": "evaluate.published",
+}
 """Folder of `configs/` -> the setting that names a file of it."""
 
 

@@ -6,21 +6,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pydantic import PositiveInt
+from pydantic import NonNegativeFloat, PositiveInt
 
 from vimu.runtime.config import Section
+from vimu.runtime.errors import UserError
+from vimu.runtime.resources import offered
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 """Workers are the parallelism: a BLAS that starts a thread a core in each of them only makes them wait."""
 
 
 class RaySettings(Section):
-    """The local Ray that a job starts where `RAY_ADDRESS` names no cluster."""
+    """The local Ray that a job starts where `RAY_ADDRESS` names no cluster, and how long to wait for a cluster."""
 
     num_cpus: PositiveInt | None = None
     """CPUs of the local Ray; None takes the machine's."""
     object_store_mb: PositiveInt = 512
     """Shared memory of the local Ray, MB."""
+    wait_for_nodes_s: NonNegativeFloat = 30.0
+    """How long the cluster that `RAY_ADDRESS` names may lack what a stage asks of it. One that adds nodes by itself
+    needs minutes: give it as many seconds as a node takes to start."""
 
 
 @contextmanager
@@ -28,6 +33,9 @@ def ray_session(settings: RaySettings) -> Iterator[None]:
     """Connect, or start; and end only what was started here.
 
     An enclosing session is used as it is, so that a pipeline's jobs share one.
+
+    Raises:
+        UserError: the cluster has no CPU, in which no task would ever run.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
@@ -45,6 +53,13 @@ def ray_session(settings: RaySettings) -> Iterator[None]:
     }
     if os.environ.get("RAY_ADDRESS"):
         ray.init(**common)
+        if not offered({"CPU": 1}, settings.wait_for_nodes_s)["CPU"]:
+            ray.shutdown()
+            raise UserError(
+                f"`RAY_ADDRESS` must name a cluster with a CPU for tasks, but it offers none, also after "
+                f"{settings.wait_for_nodes_s:g} s. A cluster that is still starting gets longer by --set "
+                "ray.wait_for_nodes_s=900."
+            )
     else:
         # Set here and not left to Ray: with the mode unset, it writes a token into the person's home.
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")

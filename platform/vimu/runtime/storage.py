@@ -35,7 +35,8 @@ def location(text: str | Path | UPath) -> Location:
     """A folder, or a place in an object store, by path or URI.
 
     Raises:
-        UserError: neither, or a URI that names no bucket or whose file system is not installed.
+        UserError: neither, or a URI that names no bucket, whose file system is not installed, or that other processes
+            do not see.
     """
     if isinstance(text, Path | UPath):
         return text
@@ -44,6 +45,8 @@ def location(text: str | Path | UPath) -> Location:
     text = text.removeprefix("file://")  # a folder has what a store lacks: a rename
     if "://" not in text:
         return Path(text).expanduser()
+    if text.startswith("memory:"):
+        raise UserError(f"A place must be one that Ray's workers see as well, but `{text}` is in this process only.")
     try:
         place = UPath(text, use_listings_cache=False)
         _ = place.fs

@@ -8,12 +8,14 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_
 from vimu.clips.filters import FilterSettings
 from vimu.imu.placement_error import GREATEST_M
 from vimu.imu.presets import Order, placement_names
+from vimu.models.choice import NetworkSettings
 from vimu.runtime.config import EachOnce, RateHz, Section, Seed
 from vimu.runtime.errors import UserError
 from vimu.runtime.session import RaySettings
 from vimu.runtime.storage import Location, LocationSetting
 from vimu.semantics.settings import SemanticsSettings
-from vimu.training.settings import FinetuneSettings, PretrainSettings, Schedule
+from vimu.training.settings import FinetuneSettings, PretrainSettings
+from vimu.tuning.experiments import CrossvalSettings
 from vimu.windows.settings import SplitSettings, WindowSettings
 from vimu.windows.upsample import UpsampleSettings
 
@@ -59,7 +61,7 @@ class SynthesizeSettings(Section):
     """Name in `configs/labels/`, or a YAML path."""
     decisions: Path | None = None
     """CSV of what people decided on takes (`vimu.clips.decisions`); None leaves all to the rules."""
-    task_mb: PositiveFloat = 16.0
+    task_mb: PositiveFloat = 64.0
     """Files go to tasks by bytes, about so many a task."""
 
     @field_validator("placements", mode="before")
@@ -90,7 +92,8 @@ class PrepareSettings(Section):
     real_split: SplitSettings = SplitSettings()
     mounting: Literal["as_worn", "estimated"] = "as_worn"
     """`estimated`: each wearer's sensors are turned into their segments' axes, by which way is up while the wearer
-    stands or walks. That takes one activity of every wearer, of test people too: a calibration."""
+    stands or walks. One upright trial of each session tells it, of test people too: their calibration. It is left out
+    (`calibration`): it neither trains nor tests."""
     upsample: UpsampleSettings | None = None
     """Copies of the virtual training clips of rare activities, faster and slower; `{}` takes the defaults, None makes
     none."""
@@ -104,29 +107,16 @@ class PrepareSettings(Section):
 
 
 class TuneSettings(Section):
-    """Search of the penalty weight and the fine-tuning schedule, on validation subjects."""
+    """Search of settings, on validation subjects."""
 
+    study: str = "settings"
+    """What is searched: name of a `kind: settings` file in `configs/studies/`, or a YAML path."""
     n_trials: PositiveInt = 12
+    """Trials that failed or were ended early count."""
     max_concurrent: PositiveInt = 2
     pretrain_epochs: PositiveInt = 8
     """Pre-training is cut short in a trial: it ranks settings, the final run trains in full."""
-    schedules: EachOnce[Schedule] = ("head", "all")
-    """Fine-tuning schedules to choose from; `[head]` keeps the seed paper's."""
-    penalty_weight: tuple[PositiveFloat, PositiveFloat] = (0.01, 10.0)
-    """Range of lambda, logarithmic."""
-    lr: tuple[PositiveFloat, PositiveFloat] = (3e-4, 3e-3)
-    """Range of the fine-tuning rate, logarithmic."""
-    encoder_lr_share: tuple[PositiveFloat, PositiveFloat] = (0.05, 1.0)
-    """Range of the convolutions' share of that rate, logarithmic; plays a part under schedule `all`."""
     seed: Seed = 0
-
-    @model_validator(mode="after")
-    def _ranges(self) -> "TuneSettings":
-        for name in ("penalty_weight", "lr", "encoder_lr_share"):
-            low, high = getattr(self, name)
-            if low >= high:
-                raise ValueError(f"`{name}` must be [low, high] with low < high")
-        return self
 
 
 class EvaluateSettings(Section):
@@ -135,6 +125,16 @@ class EvaluateSettings(Section):
     n_trees: PositiveInt = 300
     n_resamples: PositiveInt = 1000
     """Bootstrap draws over subjects."""
+    published: str | None = None
+    """Name in `configs/published/`, or a YAML path: figures of a paper to print ours beside."""
+
+
+class ExportSettings(Section):
+    """Which model becomes the recogniser that others use."""
+
+    start: Literal["finetuned", "scratch"] = "finetuned"
+    seed: Seed | None = None
+    """None: that seed of `finetune.seeds` whose model validates best."""
 
 
 class Config(Section):
@@ -152,9 +152,33 @@ class Config(Section):
     tune: TuneSettings | None = None
     """None leaves tuning out; else the winner's settings feed pre-training and fine-tuning."""
     finetune: FinetuneSettings = FinetuneSettings()
+    crossval: CrossvalSettings | None = None
+    """Experiments on all people; None leaves them out."""
     evaluate: EvaluateSettings = EvaluateSettings()
     semantics: SemanticsSettings = SemanticsSettings()
+    export: ExportSettings | None = ExportSettings()
+    """None leaves it out of the pipeline; it needs the packages of the extra `serving`."""
+    baselines: tuple[NetworkSettings, ...] = ()
+    """Further networks, by name or with a shape, pre-trained, fine-tuned and evaluated as `pretrain.model` is. The
+    random forest is always there."""
     ray: RaySettings = RaySettings()
+
+    @field_validator("baselines", mode="before")
+    @classmethod
+    def _by_name(cls, baselines: object) -> object:
+        """`[deepconvlstm]` is `[{kind: deepconvlstm}]`."""
+        if not isinstance(baselines, list | tuple):
+            return baselines
+        return [{"kind": b} if isinstance(b, str) else b for b in baselines if b != "random_forest"]
+
+    @model_validator(mode="after")
+    def _kinds_once(self) -> "Config":
+        kinds = [self.pretrain.model.kind, *(shape.kind for shape in self.baselines)]
+        if len(set(kinds)) < len(kinds):
+            raise ValueError(
+                f"`baselines` must be other networks than `pretrain.model`, each once, but with it are {kinds}"
+            )
+        return self
 
     @property
     def run_dir(self) -> Location:

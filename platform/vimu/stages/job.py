@@ -1,5 +1,6 @@
 """The command line that every job has, and the exit codes: 0 done, 2 what a person gave, 130 Ctrl-C, 1 all else."""
 
+import json
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -154,18 +155,18 @@ def _details_of(published: Published) -> None:
                 table.add_row(label, *(f"{by_split.get(s, {}).get(label, 0):,}" for s in SPLITS))
             console.print(table)
     elif stage == "tune":
-        console.print(f"  winner: {details['best']['params']}", markup=False)
+        best = details["best"]
+        console.print(f"  winner: trial {best['number']}, {best['val_macro_f1']:.3f}: {best['params']}", markup=False)
+        console.print(f"  report: {published.folder}/report.html", markup=False)
     elif stage == "interpret":
         for line in acceptance_lines(details["summary"]):
             console.print(f"  {line}", markup=False)
-    elif stage == "evaluate":
-        table = Table("tested on", "experiment", "method", "accuracy", "macro-F1", "95 % interval", box=None)
-        for row in details["results"]:
-            interval = "" if row["ci95"] is None else f"{row['ci95'][0]:.3f} to {row['ci95'][1]:.3f}"
-            table.add_row(*row["what"], f"{row['accuracy']:.3f}", f"{row['macro_f1']:.3f}", interval)
-        console.print(table)
-        for sentence in details["notes"]:
-            console.print(f"  {sentence}", markup=False)
+    elif stage == "export":
+        console.print(f"  {details['says']}", markup=False)
+    elif stage in ("crossval", "evaluate"):
+        from vimu.evaluation.terminal import results_text  # brings matplotlib, which other jobs do without
+
+        console.print(results_text(json.loads(published.file("metrics.json").read())), markup=False)
 
 
 SPLITS = ("train", "val", "test")

@@ -1,7 +1,8 @@
-"""The mounting of each wearer's sensors, estimated from the trials in which wearers are upright."""
+"""The mounting of each wearer's sensors, estimated from a trial in which the wearer is upright."""
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -35,19 +36,35 @@ def estimated_sensors(config: RecordingConfig, sensors: Sequence[str]) -> tuple[
     return tuple(s for s in sensors if s in told)
 
 
-def estimate_mountings(trials: Sequence[TrialFile], config: RecordingConfig, sensors: Sequence[str]) -> Mountings:
-    """How every session's sensors are to be turned.
+@dataclass(frozen=True)
+class Calibration:
+    """What some trials tell of how sensors are mounted."""
+
+    mountings: Mountings
+    trials: frozenset[str]
+    """Those that told it. They are known to be upright, so they neither train nor test."""
+
+
+def calibrate(trials: Sequence[TrialFile], config: RecordingConfig, sensors: Sequence[str]) -> Calibration:
+    """How every session's sensors are to be turned, by one upright trial of the session: its calibration.
+
+    The trial is the first that can be read, of the activity that stands first in the set's `upright`; a sensor that it
+    does not tell is told by the next that does.
 
     Raises:
         UserError: as `estimated_sensors`; or no trial of an upright activity can be read for a sensor.
     """
     wanted = estimated_sensors(config, sensors)
     served = {config.activities[code].name: placements for code, placements in config.upright.items()}
-    verticals: dict[str, dict[str, list[Float[np.ndarray, 3]]]] = {s: defaultdict(list) for s in wanted}
-    for trial in (t for t in trials if t.activity in served):
-        chosen = [s for s in wanted if served[trial.activity] == "all" or s in served[trial.activity]]
-        for sensor, vertical in _verticals(trial, config, chosen).items():
-            verticals[sensor][trial.session].append(vertical)
+    verticals: dict[str, dict[str, Float[np.ndarray, 3]]] = {s: {} for s in wanted}
+    used = set()
+    upright = [trial for trial in trials if trial.activity in served]
+    for trial in sorted(upright, key=lambda t: (t.session, list(served).index(t.activity), t.trial)):
+        of_trial = wanted if served[trial.activity] == "all" else [s for s in wanted if s in served[trial.activity]]
+        found = _verticals(trial, config, [s for s in of_trial if trial.session not in verticals[s]])
+        for sensor, vertical in found.items():
+            verticals[sensor][trial.session] = vertical
+            used.add(trial.trial)
     lacking = [sensor for sensor in wanted if not verticals[sensor]]
     if lacking:
         raise UserError(
@@ -56,11 +73,10 @@ def estimate_mountings(trials: Sequence[TrialFile], config: RecordingConfig, sen
         )
     turns: Mountings = defaultdict(dict)
     for sensor, up in zip(wanted, upright_directions(wanted), strict=True):
-        means = {session: np.mean(found, axis=0) for session, found in sorted(verticals[sensor].items())}
-        means[OTHERS] = np.mean(list(means.values()), axis=0)
-        for session, vertical in means.items():
+        others = np.mean(list(verticals[sensor].values()), axis=0)
+        for session, vertical in sorted((verticals[sensor] | {OTHERS: others}).items()):
             turns[session][sensor] = mounting_turn(vertical, up).tolist()
-    return dict(turns)
+    return Calibration(dict(turns), frozenset(used))
 
 
 def _verticals(trial: TrialFile, config: RecordingConfig, sensors: Sequence[str]) -> dict[str, Float[np.ndarray, "3"]]:

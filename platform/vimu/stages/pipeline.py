@@ -6,7 +6,8 @@ from vimu.runtime.console import console
 from vimu.runtime.published import SUCCESS
 from vimu.runtime.session import ray_session
 from vimu.runtime.storage import absolute
-from vimu.stages import evaluate, finetune, prepare, pretrain, synthesize, tune
+from vimu.serving.onnx_model import require_exporter
+from vimu.stages import crossval, evaluate, export, finetune, prepare, pretrain, synthesize, tune
 from vimu.stages.config import Config
 from vimu.stages.inputs import PIPELINE, require_inputs
 from vimu.stages.job import announce, conclude
@@ -17,12 +18,16 @@ def stages(config: Config) -> list[Stage[Any]]:
     """The stages that a configuration asks for, in order; tuning comes before what its winner sets."""
     middle = [tune.STAGE] if config.tune is not None else []
     first = [synthesize.STAGE] if config.preparation.clips is None else []
-    return [*first, prepare.STAGE, *middle, pretrain.STAGE, finetune.STAGE, evaluate.STAGE]
+    last = [export.STAGE] if config.export is not None else []
+    all_people = [crossval.STAGE] if config.crossval is not None else []
+    return [*first, prepare.STAGE, *middle, pretrain.STAGE, finetune.STAGE, *all_people, evaluate.STAGE, *last]
 
 
 def run_pipeline(config: Config, config_path: str, dry_run: bool) -> None:
     """Plan and run each stage. `--dry-run` shows plans as far as their inputs are published."""
     require_inputs(config, PIPELINE, config_path)
+    if config.export is not None:
+        require_exporter()  # not when all else is done
     if dry_run:
         for stage in stages(config):
             console.print(f"  {stage.state(config, announce(stage, config))}", markup=False)

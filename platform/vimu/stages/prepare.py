@@ -16,8 +16,8 @@ from vimu.runtime.manifest import Outcome, content_hash
 from vimu.runtime.published import Published
 from vimu.runtime.storage import Location, absolute, file_sha256
 from vimu.stages.config import Config, PrepareSettings
-from vimu.stages.mountings import estimate_mountings, estimated_sensors
-from vimu.stages.prepare_clips import ClipPlan, plan_clips
+from vimu.stages.mountings import calibrate, estimated_sensors
+from vimu.stages.prepare_clips import ClipPlan, dealt, plan_clips
 from vimu.stages.prepare_task import run_task
 from vimu.stages.shards import Row, rejection_row, run_shards, write_rejections
 from vimu.stages.stage import Plan, Stage, clips_of, input_identity
@@ -101,9 +101,10 @@ def build(config: Config, plan: Plan[Work], staging: Location) -> Outcome:
     """Cut the windows inside Ray Data; write them, the rejections and the counts."""
     assert plan.work is not None
     work, settings = plan.work, config.preparation
-    mountings = estimate_mountings(work.trials, work.real, work.sensors) if settings.mounting == "estimated" else {}
+    told = calibrate(work.trials, work.real, work.sensors) if settings.mounting == "estimated" else None
     common = {
-        "mountings": json.dumps(mountings),
+        "mountings": json.dumps(told.mountings if told else {}),
+        "calibration": sorted(told.trials) if told else [],
         "staging": absolute(staging),
         "settings": settings.windows.model_dump_json(),
         "sensors": list(work.sensors),
@@ -146,6 +147,7 @@ def build(config: Config, plan: Plan[Work], staging: Location) -> Outcome:
             "empty_categories": work.synthesized.details["empty_categories"],
             "sensors": list(work.sensors),
             "groups": {"virtual": work.clips.groups, "real": "subjects"},
+            "protocols": {"virtual": settings.virtual_split.protocol, "real": settings.real_split.protocol},
             "labels_hash": content_hash((w["name"], json.dumps([w[key] for key in HASHED])) for w in cut),
             "windows": _table(cut),
             "upsampled": work.clips.upsampling.counts(),
@@ -183,12 +185,18 @@ def _check_gyroscopes(settings: WindowSettings, real: RecordingConfig, sensors: 
     """Refuse, before anything is read, sensors without the gyroscope that the feature set or VQF needs."""
     if "gyr" not in FEATURE_SETS[settings.feature_set].signals and settings.orientation != "vqf":
         return
-    lacking = [s.placement for s in real.sensors.values() if not s.gyroscope and s.placement in sensors]
+    needed = sensors if settings.gyroscopes is None else settings.gyroscopes
+    if unknown := [s for s in needed if s not in sensors]:
+        raise UserError(
+            f"`windows.gyroscopes` must be among the sensors ({listed(sensors, 20)}), unlike {listed(unknown)}."
+        )
+    lacking = [s.placement for s in real.sensors.values() if not s.gyroscope and s.placement in needed]
     if lacking:
         what = "`windows.orientation: vqf`" if settings.orientation == "vqf" else f"`{settings.feature_set}`"
         raise UserError(
             f"`windows.sensors` must have a gyroscope for {what}, but in `{real.name}` {listed(lacking)} has none; "
-            f"take {listed(s for s in sensors if s not in lacking) or 'another set'}."
+            f"take {listed(s for s in sensors if s not in lacking) or 'another set'}"
+            + ("." if settings.orientation == "vqf" else ", or name in `windows.gyroscopes` those that have one.")
         )
 
 
@@ -205,7 +213,8 @@ def _devices(settings: PrepareSettings, sensors: tuple[str, ...]) -> DeviceSet |
             f"`windows.feature_set` must do without orientation where `prepare.device` is set, for a device measures "
             f"none (`windows.orientation: vqf` filters one), but is `{feature_set}`."
         )
-    lacking = [s for s in sensors if any(devices.models[m].gyr is None for m in devices.sensors[s])]
+    needed = sensors if settings.windows.gyroscopes is None else settings.windows.gyroscopes
+    lacking = [s for s in needed if any(devices.models[m].gyr is None for m in devices.sensors[s])]
     if lacking and not {"gyr", "ori"}.isdisjoint(signals):
         raise UserError(
             f"`windows.feature_set` must do without gyroscope, which `{devices.name}` lacks at {listed(lacking)}, "
@@ -240,7 +249,7 @@ def _trial_items(settings: PrepareSettings, real: RecordingConfig, trials: Seque
         chosen = {t.trial: split for t, split in zip(trials[some], splits[some], strict=True)}
         shard = f"{real.name}-{start:06d}"
         given = {"trials": json.dumps(entries), "splits": json.dumps(chosen)}
-        items.append({"shard": shard, "clips": "", **given, "speeds": "{}"})
+        items.append({"shard": shard, "clips": "", **given, "speeds": "{}", "dealt": dealt(settings.real_split)})
     return items
 
 
@@ -248,8 +257,9 @@ def _table(windows: Sequence[Row]) -> dict[str, dict[str, dict[str, int]]]:
     """dataset -> split -> label -> windows."""
     table: dict[str, dict[str, dict[str, int]]] = {}
     for w in sorted(windows, key=lambda w: (w["dataset"], w["split"], w["label"])):
-        by_label = table.setdefault(w["dataset"], {}).setdefault(w["split"], {})
-        by_label[w["label"]] = by_label.get(w["label"], 0) + w["n"]
+        for split, n in w["n_by_split"].items():
+            by_label = table.setdefault(w["dataset"], {}).setdefault(split, {})
+            by_label[w["label"]] = by_label.get(w["label"], 0) + n
     return table
 
 
@@ -257,7 +267,8 @@ def _subjects(windows: Sequence[Row]) -> dict[str, dict[str, int]]:
     """dataset -> split -> number of subjects (clips, where there are none)."""
     names: dict[str, dict[str, set[str]]] = {}
     for w in windows:
-        names.setdefault(w["dataset"], {}).setdefault(w["split"], set()).add(w["subject"])
+        for split in w["n_by_split"]:
+            names.setdefault(w["dataset"], {}).setdefault(split, set()).add(w["subject"])
     return {dataset: {split: len(s) for split, s in sorted(by.items())} for dataset, by in sorted(names.items())}
 
 

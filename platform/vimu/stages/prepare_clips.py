@@ -16,6 +16,7 @@ from vimu.stages.config import PrepareSettings
 from vimu.stages.prepare_filters import Filtered, filter_clips
 from vimu.stages.shards import Row, rejection_row
 from vimu.windows.cut import n_windows
+from vimu.windows.settings import SplitSettings
 from vimu.windows.split import assign_splits
 from vimu.windows.upsample import Upsampling, plan_copies
 
@@ -81,7 +82,7 @@ def plan_clips(
         chosen = {row["clip_id"]: split_of[row["clip_id"]] for row in shard if row["clip_id"] in split_of}
         if chosen:
             speeds = {clip_id: s for clip_id, s in upsampling.speeds.items() if clip_id in chosen}
-            given = {"splits": json.dumps(chosen), "speeds": json.dumps(speeds)}
+            given = {"splits": json.dumps(chosen), "speeds": json.dumps(speeds), "dealt": dealt(settings.virtual_split)}
             held = {"shard": Path(file.where).stem, "clips": json.dumps(asdict(file)), "trials": ""}
             items.append(held | given)
     named = all(row["subject"] is not None for row in usable)
@@ -93,6 +94,11 @@ def plan_clips(
         upsampling=upsampling,
         filtered=filtered,
     )
+
+
+def dealt(split: SplitSettings) -> str:
+    """For a task: how it deals windows one by one; empty where every source has its split already."""
+    return split.model_dump_json() if split.protocol == "paper_random_windows" else ""
 
 
 def _too_short(row: Row) -> Rejection:

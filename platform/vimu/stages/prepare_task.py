@@ -26,7 +26,8 @@ from vimu.runtime.transient import blame_storage
 from vimu.stages.mountings import turns_of
 from vimu.stages.shards import Row, mark_done, rejection_row, say_about, write_shard
 from vimu.windows.schema import window_schema
-from vimu.windows.settings import WindowSettings
+from vimu.windows.settings import SplitSettings, WindowSettings
+from vimu.windows.split import random_splits
 from vimu.windows.upsample import at_speed
 from vimu.windows.windowing import windows_of
 
@@ -73,13 +74,17 @@ def run_task(item: Row) -> Row:
             short = Rejection(source.path, Reason.TOO_SHORT, f"{source.recording.duration_s:.2f} s")
             rows.append({"rejection": rejection_row(source.path, short, NAME)})
             continue
-        split = splits[source.source_id]
-        tables.append(_windows_table(source, split, x, starts, schema))
+        ids = [f"{source.dataset}:{source.name}:{start:06d}" for start in starts]
+        of_window = [splits[source.source_id]] * len(x)
+        if item["dealt"] and not source.copy:  # copies are for training
+            of_window = random_splits(ids, SplitSettings.model_validate_json(item["dealt"]))
+        tables.append(_windows_table(source, ids, of_window, x, starts, schema))
         rows.append(
             {
                 "copy" if source.copy else "windows": {
                     "name": source.name, "dataset": source.dataset, "subject": source.subject,
-                    "label": source.label, "split": split, "n": len(x), "sha256": hashlib.sha256(x.data).hexdigest(),
+                    "label": source.label, "split": _as_one(of_window), "n": len(x),
+                    "n_by_split": dict(Counter(of_window)), "sha256": hashlib.sha256(x.data).hexdigest(),
                     "notes": dict(_counted(source.recording.notes)),
                 }
             }
@@ -128,6 +133,10 @@ def _trials(item: Row, settings: WindowSettings, sensors: Sequence[str]) -> list
         span = None if entry["span"] is None else (entry["span"][0], entry["span"][1])
         named = (entry["trial"], entry["subject"], entry["activity"], entry["session"])
         trial = TrialFile(Path(entry["path"]), *named, span)
+        if trial.trial in item["calibration"]:
+            told = Rejection(trial.trial, Reason.CALIBRATION, f"tells how sensors of `{trial.session}` are mounted")
+            sources.append(told)
+            continue
         say_about(item, trial.path)
         try:
             recording = read_trial(trial, real, sensors=sensors, rate_hz=settings.rate_hz)
@@ -145,18 +154,24 @@ def _trials(item: Row, settings: WindowSettings, sensors: Sequence[str]) -> list
 
 
 def _windows_table(
-    source: _Source, split: str, x: np.ndarray[Any, Any], starts: np.ndarray[Any, Any], schema: pa.Schema
-) -> pa.Table:
+    source: _Source, ids: list[str], of_window: list[str], x: np.ndarray[Any, Any], starts: np.ndarray[Any, Any],
+    schema: pa.Schema,
+) -> pa.Table:  # fmt: skip
     n = len(x)
     columns = [
-        pa.array([f"{source.dataset}:{source.name}:{start:06d}" for start in starts]),
+        pa.array(ids),
         *(pa.array([value] * n) for value in (source.dataset, source.source_id, source.subject, source.label)),
         pa.array(starts, pa.int32()),
-        pa.array([split] * n),
+        pa.array(of_window),
         pa.array([source.speed] * n, pa.float32()),
         pa.FixedShapeTensorArray.from_numpy_ndarray(x),
     ]
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _as_one(splits: list[str]) -> str:
+    """A source's split; where its windows are dealt one by one, all of them."""
+    return splits[0] if len(set(splits)) == 1 else ",".join(splits)
 
 
 def _counted(notes: Sequence[str]) -> Counter[str]:

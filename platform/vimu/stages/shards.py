@@ -30,6 +30,8 @@ from vimu.runtime.storage import Location, StoredFile, create, files_below, loca
 MARKS = ".tasks"
 MAX_TRIES = 4
 """A clip that takes its worker's memory does so each time; a node that is lost takes a task with it once or twice."""
+RETURNED_BYTES = 2**20
+"""More than a task ever returns: its shard's name, or an error."""
 Row = dict[str, Any]
 
 
@@ -57,6 +59,8 @@ def run_shards(
 
             context = ray.data.DataContext.get_current()
             context.enable_progress_bars = False  # ours shows files, not blocks
+            # Ray Data holds tasks back for what they may return, 128 MB each unless told: all but one in a small store
+            context.target_max_block_size = RETURNED_BYTES
             context.retried_map_errors, context.max_map_retries = [TransientError.__name__], MAX_TRIES - 1
             run = os.urandom(4).hex()  # what a killed run tried does not count
             counted = [item | {"tries": f"{item['shard']}.{run}"} for item in todo]

@@ -118,7 +118,7 @@ def plan(config: Config) -> Plan[Work]:
     return Plan(
         identity={
             "settings": settings.model_dump(mode="json"),
-            "archives": [a.model_dump(mode="json") for a in archives],
+            "archives": [a.model_dump(mode="json", exclude={"style"}) for a in archives],  # no clip depends on it
             "placements": [p.model_dump(mode="json") for p in placements],
             "preset": preset.model_dump(mode="json", exclude={"evidence"}),
             "label_rules": rules.model_dump(mode="json") if rules else None,

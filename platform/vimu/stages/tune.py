@@ -1,151 +1,162 @@
-"""Search of the penalty weight and the fine-tuning schedule, on Ray Tune with Optuna.
+"""Search of settings on Ray Tune with Optuna: what is searched is a file of `configs/studies/`.
 
-A trial pre-trains briefly with its penalty weight, fine-tunes on the real training subjects with its schedule, and is
-judged by the macro-F1 of the validation subjects. Test subjects take no part.
+A trial pre-trains briefly, fine-tunes on the real training subjects, and is judged by the macro-F1 of the validation
+subjects. Test subjects take no part. The Optuna study in the staging folder is the record of truth: a killed run goes
+on with it, and repeats no trial that ended.
 """
 
 import json
+import logging
+import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vimu.runtime.errors import UserError
+from pydantic import ValidationError
+
+from vimu.runtime.config import find_yaml, load_config, sentences
+from vimu.runtime.errors import OperationError, UserError
 from vimu.runtime.manifest import Outcome, content_hash
 from vimu.runtime.published import Published
 from vimu.runtime.session import ray_session
 from vimu.runtime.storage import write_whole
 from vimu.stages.config import Config, TuneSettings
 from vimu.stages.stage import Plan, Stage, input_identity, upstream
-from vimu.training.settings import FinetuneSettings, PretrainSettings
-from vimu.windows.schema import WindowSet, read_windows
+from vimu.tuning.candidate import Candidate, check_study, uncut_epochs
+from vimu.tuning.record import AGE, SCORE, StudyRecord, winner_of
+from vimu.tuning.settings_study import SettingsStudy
+from vimu.tuning.settings_trial import TrialWindows, run_trial
+from vimu.tuning.study_report import write_report
+from vimu.windows.schema import read_windows
 
 NAME = "tune"
-METRIC = "val_macro_f1"
-FINETUNE_PARAMS = ("schedule", "lr", "encoder_lr_share")
+RECORD = "study.db"
 
 
 @dataclass(frozen=True)
 class Work:
-    """Inputs and ranges."""
+    """Inputs, what is searched, and the settings around it."""
 
     prepared: Published
     settings: TuneSettings
+    study: SettingsStudy
+    base: Candidate
 
 
 def plan(config: Config) -> Plan[Work]:
     """What is searched, with how many trials.
 
     Raises:
-        UserError: no `tune` section, or no windows are published yet.
+        UserError: no `tune` section, a study that does not fit the settings, or no windows are published yet.
     """
     if config.tune is None:
         raise UserError("`tune` must be a section of the configuration, but is missing.")
-    prepared = upstream(config, "prepare")
+    study = load_config(SettingsStudy, find_yaml("studies", config.tune.study))
+    pretrain = config.pretrain.model_copy(update={"epochs": config.tune.pretrain_epochs})
+    work = Work(upstream(config, "prepare"), config.tune, study, Candidate(pretrain=pretrain, finetune=config.finetune))
+    check_study(study, work.base)
     return Plan(
         identity={
-            "settings": config.tune.model_dump(mode="json"),
+            "settings": config.tune.model_dump(mode="json", exclude={"study", "max_concurrent"}),
+            "study": study.model_dump(mode="json"),
             "pretrain": config.pretrain.model_dump(mode="json"),
             "finetune": config.finetune.model_dump(mode="json"),
-            "inputs": input_identity(prepared),
+            "inputs": input_identity(work.prepared),
         },
-        counts={"trials": config.tune.n_trials, "at_once": config.tune.max_concurrent},
-        work=Work(prepared, config.tune),
-    )
+        counts={
+            "trials": config.tune.n_trials, "at_once": config.tune.max_concurrent, "parameters": len(study.space),
+            "epochs_at_most": config.tune.n_trials * work.base.n_epochs,
+        },
+        work=work,
+    )  # fmt: skip
 
 
 def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
-    """Run the study; the best trial's settings are what later stages use."""
+    """Run what the record lacks; the best trial's settings are what later stages use.
+
+    Raises:
+        OperationError: no trial ran to its end.
+    """
     assert plan.work is not None
-    settings, prepared = plan.work.settings, plan.work.prepared
-    storage = staging / ".ray_tune"
-    shutil.rmtree(storage, ignore_errors=True)  # of a killed run: a study begins anew
-    with ray_session(config.ray):
-        import optuna
-        from ray import tune
-        from ray.tune.search.optuna import OptunaSearch
-
-        from vimu.stages.trial_lines import TrialLines
-
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-        windows = read_windows(prepared.files("windows/"))
-        details = prepared.details
-        trainable = tune.with_parameters(
-            run_trial,
-            virtual=windows.where(dataset=details["virtual_datasets"], split=("train", "val")),
-            real=windows.where(dataset=details["real_dataset"], split=("train", "val")),
-            pretrain=config.pretrain.model_copy(update={"epochs": settings.pretrain_epochs}).model_dump(mode="json"),
-            finetune=config.finetune.model_dump(mode="json"),
-        )
-        search = OptunaSearch(
-            metric=METRIC, mode="max", sampler=optuna.samplers.TPESampler(seed=settings.seed, n_startup_trials=5)
-        )
-        tuner = tune.Tuner(
-            tune.with_resources(trainable, {"cpu": 1}),
-            param_space={
-                "penalty_weight": tune.loguniform(*settings.penalty_weight),
-                "schedule": tune.choice(list(settings.schedules)),
-                "lr": tune.loguniform(*settings.lr),
-                "encoder_lr_share": tune.loguniform(*settings.encoder_lr_share),
-            },
-            tune_config=tune.TuneConfig(
-                num_samples=settings.n_trials, max_concurrent_trials=settings.max_concurrent, metric=METRIC,
-                mode="max", search_alg=search, reuse_actors=True,
-            ),
-            run_config=tune.RunConfig(
-                name="study", storage_path=str(storage.resolve()), verbose=0,
-                callbacks=[TrialLines(settings.n_trials, METRIC)],
-            ),
-        )  # fmt: skip
-        results = tuner.fit()
-    trials: list[dict[str, Any]] = [
-        {"params": dict(r.config or {}), METRIC: (r.metrics or {}).get(METRIC), "error": str(r.error or "") or None}
-        for r in results
-    ]
-    finished = [trial for trial in trials if trial[METRIC] is not None]
-    if not finished:
-        raise RuntimeError(f"every trial failed; the first: {trials[0]['error']}")
-    best = max(finished, key=lambda trial: trial[METRIC])
-    shutil.rmtree(storage)
+    work = plan.work
+    record = StudyRecord(staging / RECORD, work.study, work.base, seed=work.settings.seed)
+    if record.n_ended < work.settings.n_trials:
+        with ray_session(config.ray):
+            windows = TrialWindows.of(
+                read_windows(work.prepared.files("windows/")), virtual=work.prepared.details["virtual_datasets"],
+                real=work.prepared.details["real_dataset"],
+            )  # fmt: skip
+            run_trials(record, work, windows, staging / ".ray_tune")
+    trials = record.rows()
+    best = winner_of(trials)
+    if best is None:
+        errors = [trial["error"] for trial in trials if trial["error"]]
+        record.close()
+        (staging / RECORD).unlink()  # what made all fail may be mended: the next run begins anew
+        raise OperationError(f"No trial ran to its end; the first error: {errors[0]}")
     write_whole(staging / "trials.json", json.dumps(trials, indent=1))
-    params = best["params"]
+    write_report(staging, record.study, trials, best, name=config.name)
+    record.close()
+    states = [trial["state"] for trial in trials]
     return Outcome(
-        counts={"trials": len(trials), "failed": len(trials) - len(finished)},
-        content_hash=content_hash((json.dumps(t["params"], sort_keys=True), repr(t[METRIC])) for t in trials),
-        licences=prepared.manifest["licences"],
-        details={
-            "winner": {
-                "pretrain": {"penalty_weight": params["penalty_weight"]},
-                "finetune": {name: params[name] for name in FINETUNE_PARAMS},
-            },
-            "best": best,
-        },
+        counts={"trials": len(trials), "pruned": states.count("pruned"), "failed": states.count("failed")}
+        | {"epochs": sum(trial["epochs"] for trial in trials)},
+        content_hash=content_hash((json.dumps(t["params"], sort_keys=True), repr(t[SCORE])) for t in trials),
+        licences=work.prepared.manifest["licences"],
+        details={"winner": best["params"], "best": {name: best[name] for name in ("number", "params", SCORE)}},
     )
 
 
-def run_trial(
-    params: dict[str, Any], virtual: WindowSet, real: WindowSet, pretrain: dict[str, Any], finetune: dict[str, Any]
-) -> dict[str, float]:
-    """One trial, in a Ray Tune worker."""
-    from vimu.training.checkpoint import save_model
-    from vimu.training.fit import finetune as finetune_model
-    from vimu.training.fit import fit_from_scratch
+def run_trials(record: StudyRecord, work: Work, windows: TrialWindows, storage: Path) -> None:
+    """Ray Tune, until the record holds all trials.
 
-    before = PretrainSettings.model_validate(pretrain | {"penalty_weight": params["penalty_weight"]})
-    after = FinetuneSettings.model_validate(finetune | {name: params[name] for name in FINETUNE_PARAMS})
-    first = fit_from_scratch(
-        virtual.where(split="train"), virtual.where(split="val"), virtual.classes, before, trained_on="virtual"
+    Args:
+        windows: put into the object store once; trials of a node share one copy.
+        storage: for what Ray Tune writes; nothing there is read again.
+    """
+    # Ctrl-C ends the job, as it ends every other: Ray Tune's own handler returns as if the search were over
+    os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # pages of trace a failed trial; the recorder says it
+    from ray import tune
+    from ray.tune.schedulers import FIFOScheduler
+
+    from vimu.stages.tune_search import RecordedSearch, Recorder, asha
+
+    settings, pruning = work.settings, work.study.pruning
+    shutil.rmtree(storage, ignore_errors=True)  # of a killed run
+    trainable = tune.with_parameters(
+        train_one, windows=windows, base=work.base.model_dump(mode="json"), uncut=uncut_epochs(work.study, work.base)
     )
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.pt"
-        save_model(path, first.model, first.card)
-        second = finetune_model(
-            path, real.where(split="train"), real.where(split="val"), real.classes, after, seed=after.seeds[0],
-            trained_on="real",
-        )  # fmt: skip
-    return {METRIC: second.best_val_macro_f1, "virtual_val_macro_f1": first.best_val_macro_f1}
+    scheduler = FIFOScheduler() if pruning is None else asha(record, work.study, work.base)
+    tune.Tuner(
+        tune.with_resources(trainable, {"cpu": 1}),
+        tune_config=tune.TuneConfig(
+            num_samples=settings.n_trials - record.n_ended, max_concurrent_trials=settings.max_concurrent,
+            search_alg=RecordedSearch(record), scheduler=scheduler, reuse_actors=True,
+        ),
+        run_config=tune.RunConfig(
+            name="study", storage_path=str(storage.resolve()), verbose=0,
+            callbacks=[Recorder(record, settings.n_trials, work.base.n_epochs)],
+        ),
+    ).fit()  # fmt: skip
+    shutil.rmtree(storage)
+
+
+def train_one(config: dict[str, Any], windows: TrialWindows, base: dict[str, Any], uncut: int) -> None:
+    """One trial, in a Ray Tune worker.
+
+    Args:
+        config: the proposal: `number` and `params`.
+        uncut: epochs before rungs begin to count.
+    """
+    from ray import tune
+
+    try:
+        candidate = Candidate.model_validate(base).having(config["params"])
+    except ValidationError as error:  # values that are fine one by one and do not go together
+        raise UserError(" ".join(sentences(error))) from None
+    run_trial(candidate, windows, lambda progress: tune.report(progress | {AGE: progress["epoch"] - uncut}))
 
 
 STAGE = Stage(NAME, plan, build)

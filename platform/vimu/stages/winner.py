@@ -1,18 +1,19 @@
 """What tuning found, for the stages after it."""
 
-from typing import Any
-
 from vimu.stages.config import Config
 from vimu.stages.stage import input_identity, upstream
+from vimu.training.settings import FinetuneSettings, PretrainSettings
+from vimu.tuning.candidate import Candidate
 
 
-def tuned(config: Config) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """The winning settings by section, and tuning's part of an identity; both empty where tuning is left out.
+def tuned(config: Config) -> tuple[PretrainSettings, FinetuneSettings, dict[str, str]]:
+    """The configuration's settings with the winner's in their place, and tuning's part of an identity.
 
     Raises:
         UserError: tuning is configured but not published yet.
     """
     if config.tune is None:
-        return {}, {}
+        return config.pretrain, config.finetune, {}
     published = upstream(config, "tune")
-    return published.details["winner"], input_identity(published)
+    winner = Candidate(pretrain=config.pretrain, finetune=config.finetune).having(published.details["winner"])
+    return winner.pretrain, winner.finetune, input_identity(published)

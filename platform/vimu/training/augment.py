@@ -1,15 +1,16 @@
 """Domain randomisation on a batch: what differs from wearer to wearer, drawn anew for every window and epoch.
 
-Legend: B batch, L frames, C channels, S sensors, V vectors a sensor.
+Legend: B batch, L frames, C channels, S sensors, V vectors of theirs, G channels that gains reach.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from jaxtyping import Float, Int
-from pydantic import NonNegativeFloat
+from pydantic import Field, NonNegativeFloat
 from torch import Tensor
 
 from vimu.models.draws import Draws
@@ -25,13 +26,15 @@ class AugmentSettings(Section):
     """Turn the whole body about the vertical by any angle (world-frame features only): nobody's heading is special."""
     scale: NonNegativeFloat = 0.1
     """Greatest relative change of each sensor's amplitude: gain errors and vigour."""
+    speed: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Greatest relative change of the pace within a window; what lies beyond its ends is mirrored."""
     noise: NonNegativeFloat = 0.0
     """White noise, in standard deviations of a channel over the training split."""
 
     @property
     def none(self) -> bool:
         """Whether nothing is varied."""
-        return not (self.misalignment_deg or self.heading or self.scale or self.noise)
+        return not (self.misalignment_deg or self.heading or self.scale or self.speed or self.noise)
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,15 @@ class Layout:
 
     world: bool
     """Vectors are in the world frame; `ori` turns with the sensor."""
-    vectors: Int[Tensor, "S V 3"]
-    """Channels of each sensor's vectors (acc, gyr)."""
+    vectors: Int[Tensor, "V 3"]
+    """Channels of each vector (acc, gyr)."""
+    worn_by: Int[Tensor, " V"]
+    """The sensor of each vector."""
+    n_sensors: int
+    scaled: Int[Tensor, " G"]
+    """Channels that grow with a sensor's gain: its vectors and what of them no turn changes."""
+    scaled_by: Int[Tensor, " G"]
+    """The sensor of each of those."""
     rotations: Int[Tensor, "S 9"] | None
     """Channels of each sensor's orientation, row by row."""
 
@@ -51,11 +61,16 @@ def layout_of(channels: Sequence[str]) -> Layout:
     index = {name: i for i, name in enumerate(channels)}
     sensors = list(dict.fromkeys(name.split(".")[0] for name in channels))
     kinds = list(dict.fromkeys(name.split(".")[1] for name in channels))
-    vectors = [[[index[f"{s}.{k}.{a}"] for a in "xyz"] for k in kinds if k != "ori"] for s in sensors]
+    known = [(i, f"{s}.{k}") for i, s in enumerate(sensors) for k in ("acc", "gyr") if f"{s}.{k}.x" in index]
+    grows = [(i, sensors.index(name.split(".")[0])) for name, i in index.items() if name.split(".")[1] != "ori"]
     rotations = [[index[f"{s}.ori.{a}{b}"] for a in "xyz" for b in "xyz"] for s in sensors] if "ori" in kinds else None
     return Layout(
         world="ori" in kinds,
-        vectors=torch.tensor(vectors),
+        vectors=torch.tensor([[index[f"{vector}.{a}"] for a in "xyz"] for _, vector in known]),
+        worn_by=torch.tensor([i for i, _ in known]),
+        n_sensors=len(sensors),
+        scaled=torch.tensor([i for i, _ in grows]),
+        scaled_by=torch.tensor([sensor for _, sensor in grows]),
         rotations=None if rotations is None else torch.tensor(rotations),
     )
 
@@ -72,31 +87,47 @@ def augment(
         std: of each channel over the training split; what `settings.noise` counts in.
     """
     batch, frames = x.shape[0], x.shape[1]
-    n_sensors = len(layout.vectors)
+    n_sensors = layout.n_sensors
     out = x.clone()
-    vectors = x[:, :, layout.vectors]  # B L S V 3
+    vectors = x[:, :, layout.vectors]  # B L V 3
     rotations = None if layout.rotations is None else x[:, :, layout.rotations].view(batch, frames, n_sensors, 3, 3)
     if settings.misalignment_deg:
         turn = random_turns(draws.of("misalignment"), n_sensors, math.radians(settings.misalignment_deg))
         if rotations is None:
-            vectors = torch.einsum("blsvi,bsij->blsvj", vectors, turn)
+            vectors = torch.einsum("blvi,bvij->blvj", vectors, turn[:, layout.worn_by])
         else:
             rotations = torch.einsum("blsij,bsjk->blsik", rotations, turn)
     if settings.heading and rotations is not None:
         angle = draws.of("heading").uniform() * (2 * math.pi)
         cos, sin, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
         heading = torch.stack([cos, zero, sin, zero, one, zero, -sin, zero, cos], dim=1).view(batch, 3, 3)
-        vectors = torch.einsum("bij,blsvj->blsvi", heading, vectors)
+        vectors = torch.einsum("bij,blvj->blvi", heading, vectors)
         rotations = torch.einsum("bij,blsjk->blsik", heading, rotations)
+    out[:, :, layout.vectors.flatten()] = vectors.reshape(batch, frames, -1)
     if settings.scale:
         gain = 1 + settings.scale * (2 * draws.of("scale").uniform(n_sensors) - 1)
-        vectors = vectors * gain[:, None, :, None, None]
-    out[:, :, layout.vectors.flatten()] = vectors.reshape(batch, frames, -1)
+        out[:, :, layout.scaled] *= gain[:, None, layout.scaled_by]
     if layout.rotations is not None and rotations is not None:
         out[:, :, layout.rotations.flatten()] = rotations.reshape(batch, frames, -1)
+    if settings.speed:
+        out = at_pace(out, 1 + settings.speed * (2 * draws.of("speed").uniform() - 1), draws.of("instant").uniform())
     if settings.noise:
         out = out + settings.noise * std * draws.of("white noise").normal(*x.shape[1:])
     return out
+
+
+def at_pace(
+    x: Float[Tensor, "B L C"], speed: Float[Tensor, " B"], fixed: Float[Tensor, " B"]
+) -> Float[Tensor, "B L C"]:
+    """Each window at `speed` times its pace, linear between frames; the frame at share `fixed` of its length stays."""
+    last = x.shape[1] - 1
+    centre = (fixed * last)[:, None]
+    at = centre + (torch.arange(last + 1, device=x.device) - centre) * speed[:, None]
+    at = last - ((at % (2 * last)) - last).abs()
+    before = at.floor().clamp(0, last - 1)
+    share = (at - before)[..., None]
+    index = before.long()[..., None].expand(-1, -1, x.shape[2])
+    return x.gather(1, index) * (1 - share) + x.gather(1, index + 1) * share
 
 
 def random_turns(draws: Draws, n: int, greatest_rad: float) -> Float[Tensor, "B n 3 3"]:

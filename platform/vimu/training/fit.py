@@ -1,6 +1,7 @@
 """Training in one process: from scratch, or on from a pre-trained model."""
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +30,12 @@ class Epoch:
     epoch: int
     loss: float
     val_macro_f1: float
+    """NaN where there are no validation windows."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained model at its best validation epoch."""
+    """A trained model at its best validation epoch, or at its last where there are no validation windows."""
 
     model: Classifier
     card: ModelCard
@@ -83,9 +85,18 @@ def plan_of(settings: PretrainSettings, channels: tuple[str, ...], *, bf16: bool
     )
 
 
+EpochEnd = Callable[[Epoch, Network], None]
+"""Told of each epoch, with the network as it is then; must leave it so."""
+
+
+def _unheard(epoch: Epoch, model: Network) -> None:
+    """Nobody wants to know."""
+
+
 def fit_from_scratch(
-    train: WindowSet, val: WindowSet, classes: tuple[str, ...], settings: PretrainSettings, *, trained_on: str
-) -> Fitted:
+    train: WindowSet, val: WindowSet, classes: tuple[str, ...], settings: PretrainSettings, *, trained_on: str,
+    after_epoch: EpochEnd = _unheard,
+) -> Fitted:  # fmt: skip
     """A network from random weights, in this process on its CPU; the epoch that validates best is kept."""
     card = card_for(train, classes, settings.model, trained_on)
     objective = objective_for(train, classes, settings)
@@ -93,7 +104,10 @@ def fit_from_scratch(
         objective.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True
     )
     plan = plan_of(settings, card.channels, bf16=settings.precision == "bf16")
-    return _fit(objective, optimizer, card, train, val, plan, epochs=settings.epochs, patience=settings.patience_epochs)
+    return _fit(
+        objective, optimizer, card, train, val, plan, epochs=settings.epochs, patience=settings.patience_epochs,
+        after_epoch=after_epoch,
+    )  # fmt: skip
 
 
 def fit_forest(
@@ -108,7 +122,7 @@ def fit_forest(
 
 def finetune(
     pretrained: Path, train: WindowSet, val: WindowSet, classes: tuple[str, ...], settings: FinetuneSettings,
-    *, seed: int, trained_on: str,
+    *, seed: int, trained_on: str, after_epoch: EpochEnd = _unheard,
 ) -> Fitted:  # fmt: skip
     """Go on from a pre-trained network on real windows.
 
@@ -132,13 +146,14 @@ def finetune(
     plan = EpochPlan(settings.batch_size, seed, layout_of(card.channels), settings.augment)
     return _fit(
         objective, optimizer, card, train, val, plan, epochs=settings.epochs, patience=settings.epochs,
-        before_epoch=lambda epoch: thaw(model, blocks, epoch),
+        before_epoch=lambda epoch: thaw(model, blocks, epoch), after_epoch=after_epoch,
     )  # fmt: skip
 
 
 def _fit(
     objective: Objective, optimizer: torch.optim.Optimizer, card: ModelCard, train: WindowSet, val: WindowSet,
     plan: EpochPlan, *, epochs: int, patience: int, before_epoch: Callable[[int], None] = lambda _: None,
+    after_epoch: EpochEnd = _unheard,
 ) -> Fitted:  # fmt: skip
     model = objective.model
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
@@ -149,11 +164,15 @@ def _fit(
         before_epoch(epoch)
         loss = train_epoch(objective, optimizer, shards, plan, epoch=epoch, std=model.std)
         schedule.step()
-        macro_f1 = scores(truth, np.argmax(predict(model, val.x), axis=1))["macro_f1"]
+        macro_f1 = scores(truth, np.argmax(predict(model, val.x), axis=1))["macro_f1"] if len(val) else math.nan
         log.append(Epoch(epoch, loss, macro_f1))
+        after_epoch(log[-1], model)
+        if not len(val):
+            continue
         if macro_f1 > best:
             best, best_state = macro_f1, copy.deepcopy(model.state_dict())
         if epoch - int(np.argmax([e.val_macro_f1 for e in log])) >= patience:
             break
-    model.load_state_dict(best_state)
+    if len(val):
+        model.load_state_dict(best_state)
     return Fitted(model.eval(), card, tuple(log))

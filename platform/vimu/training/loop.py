@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from vimu.models.draws import Draws
 from vimu.models.network import Classifier, Network
 from vimu.models.penalty_cnn import MirroredDecoder, PenaltyCnn
+from vimu.runtime.errors import OperationError
 from vimu.training.augment import AugmentSettings, Layout, augment
 from vimu.training.batches import Shard, epoch_groups
 
@@ -65,8 +66,8 @@ class Objective(nn.Module):
         return loss
 
 
-class LossNotFiniteError(Exception):
-    """The loss or its gradient became NaN or infinite; no optimiser step was taken with it."""
+class LossNotFiniteError(OperationError):
+    """The loss or its gradient became NaN or infinite; no optimiser step was taken with it. A job ends with exit 1."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import ray
 from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
@@ -12,6 +11,7 @@ from ray.train.torch import TorchConfig, TorchTrainer
 
 from vimu.runtime.console import console, echo_lines
 from vimu.runtime.errors import UserError
+from vimu.runtime.resources import offered
 from vimu.runtime.storage import StoredFile
 from vimu.training.loop import LossNotFiniteError
 from vimu.training.resume import newest_whole
@@ -34,6 +34,7 @@ def pretrain_on_ray(
     trained_on: str,
     storage: Path,
     tensorboard: Path,
+    wait_for_nodes_s: float = 30.0,
 ) -> Path:
     """Train on `train` windows of `datasets`, choose the epoch on `val`; returns the folder of the last checkpoint.
 
@@ -42,10 +43,11 @@ def pretrain_on_ray(
 
     Args:
         tensorboard: folder for each epoch's figures, readable while it trains.
+        wait_for_nodes_s: how long a cluster may lack what the workers need.
 
     Raises:
         UserError: a checkpoint there is of other settings or windows, this Ray has too few CPUs or GPUs for the
-            workers, or MLflow is configured but not installed.
+            workers and gets no more in time, or MLflow is configured but not installed.
         LossNotFiniteError: the loss became NaN or infinite; the message names the batch.
     """
     mlflow_uri = os.environ.get(MLFLOW_VARIABLE)
@@ -62,7 +64,7 @@ def pretrain_on_ray(
     done = newest_whole(storage, identity, _say)
     if done is not None and done.final:
         return done.folder
-    use_gpu = _uses_gpu(settings)
+    use_gpu = _uses_gpu(settings, wait_for_nodes_s)
     progress, failure = storage / "progress.log", storage / FAILURE_FILE
     failure.unlink(missing_ok=True)
     job = Job(
@@ -101,20 +103,21 @@ def _say(line: str) -> None:
     console.print(f"  {line}", markup=False)
 
 
-def _uses_gpu(settings: PretrainSettings) -> bool:
+def _uses_gpu(settings: PretrainSettings, wait_s: float) -> bool:
     """Whether workers get GPUs.
 
     Raises:
-        UserError: the settings ask for more than this Ray has. A cluster that RAY_ADDRESS names may yet grow: there
-            Ray waits.
+        UserError: the settings ask for more than this Ray has, or its cluster gets in time.
     """
-    has: dict[str, Any] = ray.cluster_resources()
-    n_gpus, n_cpus = int(has.get("GPU", 0)), int(has.get("CPU", 0))
+    n_gpus = int(ray.cluster_resources().get("GPU", 0))
     use_gpu = settings.device == "gpu" or (settings.device == "auto" and n_gpus >= settings.n_workers)
-    if not os.environ.get("RAY_ADDRESS"):
-        for kind, n in (("CPUs", n_cpus), *([("GPUs", n_gpus)] if use_gpu else [])):
-            if n < settings.n_workers:
-                raise UserError(
-                    f"`pretrain.n_workers` must be at most {n}, the {kind} of this Ray, but is {settings.n_workers}."
-                )
+    wanted = {"CPU": settings.n_workers} | ({"GPU": settings.n_workers} if use_gpu else {})
+    on_cluster = bool(os.environ.get("RAY_ADDRESS"))
+    more = f", also after {wait_s:g} s (`ray.wait_for_nodes_s`)" if on_cluster else ""
+    for kind, n in offered(wanted, wait_s).items():
+        if n < settings.n_workers:
+            raise UserError(
+                f"`pretrain.n_workers` must be at most {n:g}, the {kind}s of this Ray, but is "
+                f"{settings.n_workers}{more}."
+            )
     return use_gpu

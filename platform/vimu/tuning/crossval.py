@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from vimu.models.forest import forest_probabilities
 from vimu.training.settings import FinetuneSettings, PretrainSettings
+from vimu.tuning.learners import finetuned, forest, network
+from vimu.tuning.learners import pretrain as pretrain_on
 from vimu.tuning.study import Trial
 from vimu.windows.schema import WindowSet
 from vimu.windows.split import fold_of_each
@@ -52,48 +53,11 @@ def run_trial(
     )
     whole = partial(out_of_fold, windows, len(classes), fold)
     if trial.method == "random_forest":
-        return whole(partial(_forest, classes=classes, seed=trial.seed, n_trees=n_trees))
+        return whole(partial(forest, classes=classes, seed=trial.seed, n_trees=n_trees))
     settings = pretrain.of_kind(trial.method).model_copy(update={"seed": trial.seed})
     if virtual is None:
-        return whole(partial(_network, classes=classes, settings=settings))
+        return whole(partial(network, classes=classes, settings=settings))
     with tempfile.TemporaryDirectory() as folder:
         start = Path(folder) / "model.pt"
-        _pretrain(virtual.of_sensors(trial.sensors), settings, start)
-        return whole(partial(_finetuned, start=start, classes=classes, settings=finetune, seed=trial.seed))
-
-
-def _forest(
-    train: WindowSet, val: WindowSet, test: WindowSet, *, classes: tuple[str, ...], seed: int, n_trees: int
-) -> Float[np.ndarray, "n N"]:
-    """A forest has no use for validation windows but as more to learn from."""
-    x, y = np.concatenate([train.x, val.x]), np.concatenate([train.targets(classes), val.targets(classes)])
-    return forest_probabilities(x, y, test.x, n_classes=len(classes), seed=seed, n_trees=n_trees)
-
-
-def _network(
-    train: WindowSet, val: WindowSet, test: WindowSet, *, classes: tuple[str, ...], settings: PretrainSettings
-) -> Float[np.ndarray, "n N"]:
-    from vimu.training.fit import fit_from_scratch
-    from vimu.training.loop import predict
-
-    return predict(fit_from_scratch(train, val, classes, settings, trained_on="study").model, test.x)
-
-
-def _pretrain(virtual: WindowSet, settings: PretrainSettings, path: Path) -> None:
-    from vimu.training.checkpoint import save_model
-    from vimu.training.fit import fit_from_scratch
-
-    fitted = fit_from_scratch(
-        virtual.where(split="train"), virtual.where(split="val"), virtual.classes, settings, trained_on="virtual"
-    )
-    save_model(path, fitted.model, fitted.card)
-
-
-def _finetuned(
-    train: WindowSet, val: WindowSet, test: WindowSet, *, start: Path, classes: tuple[str, ...],
-    settings: FinetuneSettings, seed: int,
-) -> Float[np.ndarray, "n N"]:  # fmt: skip
-    from vimu.training.fit import finetune
-    from vimu.training.loop import predict
-
-    return predict(finetune(start, train, val, classes, settings, seed=seed, trained_on="study").model, test.x)
+        pretrain_on(virtual.of_sensors(trial.sensors), settings, start)
+        return whole(partial(finetuned, start=start, classes=classes, settings=finetune, seed=trial.seed))

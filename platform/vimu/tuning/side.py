@@ -1,12 +1,23 @@
 """The windows that a study tests on, without the classes that too few people did."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from vimu.runtime.errors import UserError
 from vimu.tuning.study import PlacementStudy
 from vimu.windows.schema import WindowSet
+
+
+class Dealing(Protocol):
+    """Settings that say how people are dealt into folds, and which classes too few of them did."""
+
+    @property
+    def n_folds(self) -> int: ...
+
+    @property
+    def min_people(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -27,7 +38,7 @@ class Side:
         return len(set(self.windows.subject.tolist()))
 
 
-def side_of(dataset: str, windows: WindowSet, study: PlacementStudy, *, synthetic: bool, groups: str) -> Side:
+def side_of(dataset: str, windows: WindowSet, study: Dealing, *, synthetic: bool, groups: str) -> Side:
     """Windows of the classes that enough people did.
 
     Raises:

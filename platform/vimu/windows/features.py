@@ -36,18 +36,39 @@ FEATURE_SETS: dict[FeatureSet, Features] = {
 }
 
 
-def channel_names(feature_set: FeatureSet, sensors: Sequence[str]) -> tuple[str, ...]:
-    """Names of a frame's channels in order: `left_wrist.acc.x`, ..."""
+def sensors_with(signal: Signal, sensors: Sequence[str], gyroscopes: Sequence[str] | None) -> list[str]:
+    """Those of `sensors` whose `signal` is taken: all, but of `gyr` those among `gyroscopes`, where that is given."""
+    return [s for s in sensors if signal != "gyr" or gyroscopes is None or s in gyroscopes]
+
+
+def channel_names(
+    feature_set: FeatureSet, sensors: Sequence[str], gyroscopes: Sequence[str] | None = None
+) -> tuple[str, ...]:
+    """Names of a frame's channels in order, sensor by sensor: `left_wrist.acc.x`, ..."""
     signals = FEATURE_SETS[feature_set].signals
-    return tuple(f"{sensor}.{signal}.{axis}" for sensor in sensors for signal in signals for axis in AXES[signal])
+    return tuple(
+        f"{sensor}.{signal}.{axis}"
+        for sensor in sensors
+        for signal in signals
+        if sensor in sensors_with(signal, sensors, gyroscopes)
+        for axis in AXES[signal]
+    )
 
 
 def features(
-    recording: ImuRecording, feature_set: FeatureSet, *, sensors: Sequence[str], rate_hz: float
+    recording: ImuRecording,
+    feature_set: FeatureSet,
+    *,
+    sensors: Sequence[str],
+    rate_hz: float,
+    gyroscopes: Sequence[str] | None = None,
 ) -> Float[np.ndarray, "frames channels"]:
     """A recording as frames of a feature set, float32, at `rate_hz`.
 
     Axes are turned at the recording's own rate, then signals resampled: as a device at that rate would have it.
+
+    Args:
+        gyroscopes: sensors whose angular velocity is taken, where the feature set holds any; None takes all.
 
     Raises:
         ChannelMissingError: a sensor or a channel that the set needs is not in the recording. Never zeros.
@@ -57,14 +78,16 @@ def features(
     if missing:
         raise ChannelMissingError(f"has no sensor {', '.join(missing)}, only {', '.join(recording.sensors)}")
     turned = in_frame(of_sensors(recording, sensors), frame=wanted.frame, gravity=wanted.gravity)
-    parts = []
+    parts: dict[tuple[str, Signal], Float[np.ndarray, "frames axes"]] = {}
     for signal in wanted.signals:
-        values = getattr(turned, signal)
-        lacking = [s for i, s in enumerate(sensors) if values is None or np.isnan(values[:, i]).all()]
+        values, taken = getattr(turned, signal), sensors_with(signal, sensors, gyroscopes)
+        at = [list(sensors).index(s) for s in taken]
+        lacking = [s for s, i in zip(taken, at, strict=True) if values is None or np.isnan(values[:, i]).all()]
         if lacking:
             raise ChannelMissingError(f"has no `{signal}` at {', '.join(lacking)}, which `{feature_set}` needs")
-        resample = resample_rotations if signal == "ori" else resample_vectors
-        resampled = resample(values, turned.rate_hz, rate_hz)
-        parts.append(resampled.reshape(len(resampled), len(sensors), -1))
-    frames = np.concatenate(parts, axis=2)
-    return np.ascontiguousarray(frames.reshape(len(frames), -1), dtype=np.float32)
+        if taken:
+            resample = resample_rotations if signal == "ori" else resample_vectors
+            resampled = resample(values[:, at], turned.rate_hz, rate_hz)
+            parts |= {(s, signal): resampled[:, i].reshape(len(resampled), -1) for i, s in enumerate(taken)}
+    ordered = [parts[s, signal] for s in sensors for signal in wanted.signals if (s, signal) in parts]
+    return np.ascontiguousarray(np.concatenate(ordered, axis=1), dtype=np.float32)

@@ -13,6 +13,7 @@ from vimu.runtime.errors import UserError, listed
 from vimu.runtime.published import SUCCESS, open_published
 from vimu.runtime.storage import StoredFile, location
 from vimu.windows.features import FEATURE_SETS, channel_names
+from vimu.windows.invariants import invariant_names
 from vimu.windows.settings import WindowSettings
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ SCHEMA_VERSION = 2
 
 def window_schema(settings: WindowSettings, sensors: Sequence[str]) -> pa.Schema:
     """Columns of the windows table; its metadata says what a frame holds."""
-    channels = channel_names(settings.feature_set, sensors)
+    channels = channel_names(settings.feature_set, sensors, settings.gyroscopes)
+    if settings.invariants:
+        channels += invariant_names(channels)
     spec = FEATURE_SETS[settings.feature_set]
     return pa.schema(
         [
@@ -98,6 +101,16 @@ class WindowSet:
             self.x[index], self.label[index], self.subject[index], self.split[index], self.dataset[index],
             self.window_id[index], self.channels, self.rate_hz, self.feature_set, self.speed[index],
         )  # fmt: skip
+
+    @property
+    def source(self) -> np.ndarray[Any, np.dtype[np.str_]]:
+        """Clip or trial that each window was cut from, as `window_id` begins; a copy of a clip is one of its own."""
+        return np.array([name.rpartition(":")[0] for name in self.window_id.tolist()], dtype=np.str_)
+
+    @property
+    def start_frame(self) -> Int[np.ndarray, " windows"]:
+        """Frame of its source that each window begins at, as `window_id` ends."""
+        return np.array([int(name.rpartition(":")[2]) for name in self.window_id.tolist()], dtype=np.int64)
 
     @property
     def sensors(self) -> tuple[str, ...]:

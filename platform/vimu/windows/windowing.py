@@ -8,8 +8,9 @@ from jaxtyping import Float, Int
 from vimu.contracts import ImuRecording
 from vimu.imu.orientation import with_orientation
 from vimu.windows.cut import cut
-from vimu.windows.features import features
+from vimu.windows.features import channel_names, features
 from vimu.windows.heading import normalise_heading
+from vimu.windows.invariants import invariants
 from vimu.windows.settings import WindowSettings
 
 
@@ -22,6 +23,11 @@ def windows_of(
         ChannelMissingError: a sensor or a channel that the feature set needs is not there.
     """
     oriented = with_orientation(recording) if settings.orientation == "vqf" else recording
-    frames = features(oriented, settings.feature_set, sensors=sensors, rate_hz=settings.rate_hz)
+    frames = features(
+        oriented, settings.feature_set, sensors=sensors, rate_hz=settings.rate_hz, gyroscopes=settings.gyroscopes
+    )
     x, starts = cut(frames, length_frames=settings.length_frames, hop_frames=settings.hop_frames)
+    if settings.invariants:
+        names = channel_names(settings.feature_set, sensors, settings.gyroscopes)
+        x = np.concatenate([x, invariants(x, names)], axis=2)
     return normalise_heading(x, len(sensors), settings.heading), starts

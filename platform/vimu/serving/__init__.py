@@ -1,0 +1,1 @@
+"""A trained recogniser as a thing to use: exported once, then loaded with nothing but numpy and onnxruntime."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from email.utils import formatdate
 
 import pytest
@@ -147,8 +148,9 @@ def test_no_more_requests_are_under_way_than_allowed_and_as_many_as_that(tmp_pat
 
 def test_the_rate_is_kept(tmp_path):
     with chat_server(always(Reply("fine"))) as server:
+        begun = time.monotonic()
         ask(server, tmp_path, n=6, requests_per_minute=60 / 0.08)
-    assert server.times[-1] - server.times[0] >= 5 * 0.08 - 0.05
+    assert time.monotonic() - begun >= 5 * 0.08
 
 
 def test_an_endpoint_without_key_gets_none(tmp_path):

@@ -13,8 +13,10 @@ from vimu.semantics.catalogue import CATALOGUE, FEATURES
 from vimu.semantics.gates import HardGates, load_relations
 from vimu.semantics.labels import load_labels, naming
 from vimu.semantics.prompts import PLACES, load_prompts
+from vimu.semantics.rounds import Written
 from vimu.semantics.rules import Scale, load_rules, shown
 from vimu.semantics.schema import FIELDS, Interpretation, parse_interpretation
+from vimu.semantics.tables import text_hashes
 
 
 def feature(name):
@@ -135,6 +137,16 @@ def test_no_label_text_names_its_activity():
     for name, activity in labels.activities.items():
         names = naming((name.replace("_", " "), *activity.words))
         assert not [text for text in activity.texts if names.search(text)], name
+
+
+def test_the_content_hash_follows_every_text_and_whether_it_was_accepted():
+    def hashes(text="one", accepted=True, label="still"):
+        written = [Written((text,), "rules", 1, accepted, ())]
+        return set(text_hashes(["a:0"], written, [{"label": "standing", "index": 0, "text": label}]))
+
+    assert hashes() == hashes()
+    for other in (hashes(text="two"), hashes(accepted=False), hashes(label="at rest")):
+        assert len(other - hashes()) == 1
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,10 @@ import sys
 
 import pytest
 
-JOBS = ["synthesize", "prepare", "tune", "pretrain", "finetune", "crossval", "evaluate", "export", "study", "pipeline"]
+JOBS = [
+    "synthesize", "prepare", "tune", "pretrain", "finetune", "crossval", "evaluate", "export", "study", "interpret",
+    "pipeline",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("stage", JOBS)

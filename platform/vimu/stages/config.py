@@ -13,6 +13,7 @@ from vimu.runtime.config import EachOnce, RateHz, Section, Seed
 from vimu.runtime.errors import UserError
 from vimu.runtime.session import RaySettings
 from vimu.runtime.storage import Location, LocationSetting
+from vimu.semantics.settings import SemanticsSettings
 from vimu.training.settings import FinetuneSettings, PretrainSettings
 from vimu.tuning.experiments import CrossvalSettings
 from vimu.windows.settings import SplitSettings, WindowSettings
@@ -154,6 +155,7 @@ class Config(Section):
     crossval: CrossvalSettings | None = None
     """Experiments on all people; None leaves them out."""
     evaluate: EvaluateSettings = EvaluateSettings()
+    semantics: SemanticsSettings = SemanticsSettings()
     export: ExportSettings | None = ExportSettings()
     """None leaves it out of the pipeline; it needs the packages of the extra `serving`."""
     baselines: tuple[NetworkSettings, ...] = ()

@@ -18,6 +18,7 @@ from vimu.runtime.config import S, load_config
 from vimu.runtime.console import console
 from vimu.runtime.errors import EXIT_INTERRUPTED, EXIT_OPERATION_FAILED, EXIT_USER, OperationError, UserError
 from vimu.runtime.published import Published
+from vimu.semantics.summary import acceptance_lines
 from vimu.stages.config import Config
 from vimu.stages.inputs import require_inputs
 from vimu.stages.stage import Plan, Stage
@@ -158,6 +159,9 @@ def _details_of(published: Published) -> None:
         best = details["best"]
         console.print(f"  winner: trial {best['number']}, {best['val_macro_f1']:.3f}: {best['params']}", markup=False)
         console.print(f"  report: {published.folder}/report.html", markup=False)
+    elif stage == "interpret":
+        for line in acceptance_lines(details["summary"]):
+            console.print(f"  {line}", markup=False)
     elif stage == "export":
         console.print(f"  {details['says']}", markup=False)
     elif stage in ("crossval", "evaluate"):

@@ -107,20 +107,26 @@ def test_windows_of_an_ablation_are_cut_once_below_the_run(built):
     assert one.variant.pretraining in {fit.windows for fit in plan.work.fits}
 
 
-def test_a_killed_run_fits_only_what_is_missing_and_ends_the_same(built, tmp_path, monkeypatch):
+def test_a_killed_run_fits_only_what_is_missing_or_damaged_and_ends_the_same(built, tmp_path, monkeypatch, capfd):
     config, plan, folder, outcome = built
     shutil.copytree(folder / PARTS, tmp_path / PARTS)
     parts = Parts(tmp_path / PARTS)
-    lost = [plan.work.fits[0], *[fit for fit in plan.work.fits if fit.kind in ("forest", "finetuned")][:4]]
+    lost = [plan.work.fits[0], *[fit for fit in plan.work.fits if fit.kind in ("forest", "finetuned")][:5]]
     parts.result(lost[0]).write_bytes(b"torn")
     for fit in lost[:3]:
         parts.mark(fit).unlink()  # killed before the mark
-    for fit in lost[3:]:
+    for fit in lost[3:5]:
         parts.result(fit).unlink()
+    damaged = parts.result(lost[5])
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")  # the disk's or somebody's doing, after the mark
     put, fitted = Parts.put, []
     monkeypatch.setattr(Parts, "put", lambda self, fit, *rest: (fitted.append(fit), put(self, fit, *rest)))
     again = STAGE.build(config, plan, tmp_path)
     assert sorted(fit.key for fit in fitted) == sorted(fit.key for fit in lost)
+    said = " ".join(capfd.readouterr().err.split())
+    assert "damaged since, fitted again: " in said
+    assert lost[5].name in said
+    assert lost[0].name not in said  # without its mark it never was whole
     assert again.content_hash == outcome.content_hash
     assert (tmp_path / "metrics.json").read_text() == (folder / "metrics.json").read_text()
     fitted.clear()

@@ -37,6 +37,17 @@ def test_all_errors_come_at_once(minimal):
     assert "but is {" not in text  # a section that contradicts itself is not printed
 
 
+def test_paths_are_those_that_were_written(minimal):
+    overrides = [
+        "pretrain.model={kind: deepconvlstm, filters: 0}", "baselines=[{kind: penalty_cnn, widths: [8, -1]}]",
+        "finetune.seeds=[x]",
+    ]  # fmt: skip
+    with pytest.raises(UserError) as error:
+        load_config(Config, minimal, overrides)
+    paths = [line.split("`")[1] for line in str(error.value).splitlines()[1:]]
+    assert paths == ["pretrain.model.filters", "finetune.seeds.0", "baselines.0.widths.1"]
+
+
 def test_set_overrides_and_makes_sections(minimal):
     config = load_config(Config, minimal, ["pretrain.lr=1e-3", "tune.n_trials=3", "prepare.windows.rate_hz=20"])
     assert (config.pretrain.lr, config.tune.n_trials, config.prepare.windows.rate_hz) == (0.001, 3, 20)

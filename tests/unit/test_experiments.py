@@ -31,14 +31,52 @@ from vimu.windows.schema import WindowSet
         ({"n_folds": 2}, "greater than or equal to 3"),
         ({"label_shares": [0.1, 0]}, "greater than 0"),
         ({"ablations": ["penalty", "penalty"]}, "must name each once"),
-        ({"settings": {"penalty_cnn": {"pretrain": {"epoch": 3}}}}, r"`pretrain\.epoch` is no setting"),
-        ({"settings": {"penalty_cnn": {"finetune": {"lr": -1}}}}, r"`finetune\.lr`.*greater than 0"),
-        ({"settings": {"penalty_cnn": {"scratch": {"seed": 3}}}}, r"`scratch\.seed` must be left to `crossval\.seeds`"),
+        ({"settings": {"penalty_cnn": {"pretrain": {"epoch": 3}}}}, r"`settings\.penalty_cnn\.pretrain\.epoch` is no"),
+        ({"settings": {"penalty_cnn": {"finetune": {"lr": -1}}}}, r"penalty_cnn\.finetune\.lr`.* 0, but is -1"),
+        ({"settings": {"penalty_cnn": {"scratch": {"seed": 3}}}}, r"scratch\.seed`: must be left to `crossval\.seeds`"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(given, message):
     with pytest.raises(UserError, match=message):
         validate(CrossvalSettings, given, where="test")
+
+
+def test_all_that_is_wrong_comes_at_once_by_the_path_that_was_written():
+    with pytest.raises(UserError) as error:
+        validate(
+            CrossvalSettings,
+            {
+                "methods": ["svm"],
+                "settings": {
+                    "svm": {},
+                    "penalty_cnn": {
+                        "pretrain": {"model": {"widths": [8, 0]}, "lr": -1, "augment": {"speed": 2}},
+                        "scratch": {"epochs": 0, "model": {"kind": "deepconvlstm"}},
+                        "finetune": {"shedule": "all", "seeds": [1]},
+                    },
+                    "deepconvlstm": {"pretrain": {"model": {"widths": [8]}}, "scratch": {"model": 3}},
+                },
+            },
+            where="run.yaml",
+        )
+    said = [line.removeprefix("  - ") for line in str(error.value).splitlines()]
+    paths = [line.split("`")[1].removeprefix("settings.") for line in said[1:]]
+    assert said[0] == "run.yaml has 11 errors:"
+    assert paths == [
+        "methods.0", "svm", "penalty_cnn.pretrain.model.widths.1", "penalty_cnn.pretrain.lr",
+        "penalty_cnn.pretrain.augment.speed", "penalty_cnn.scratch.model.kind", "penalty_cnn.scratch.epochs",
+        "penalty_cnn.finetune.seeds", "penalty_cnn.finetune.shedule", "deepconvlstm.pretrain.model.widths",
+        "deepconvlstm.scratch.model",
+    ]  # fmt: skip
+    assert said[1].endswith("input should be 'penalty_cnn', 'deepconvlstm' or 'random_forest', but is 'svm'.")
+    assert said[6].endswith("must be penalty_cnn, whose settings these are, but is 'deepconvlstm'.")
+    assert said[11].endswith("must be of `kind` penalty_cnn or deepconvlstm, but is 3.")
+
+
+@pytest.mark.parametrize("settings", [3, [], {"penalty_cnn": 3}, {1: {}}, {"penalty_cnn": {"pretrain": [1]}}])
+def test_settings_of_another_shape_are_refused(settings):
+    with pytest.raises(UserError, match="`settings"):
+        validate(CrossvalSettings, {"settings": settings}, where="test")
 
 
 def test_settings_of_a_network_go_over_the_runs():

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from vimu.runtime.errors import UserError, listed
 from vimu.runtime.yaml import parse_yaml, read_yaml
@@ -56,14 +57,24 @@ def validate(kind: type[S], raw: object, where: str) -> S:
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
-        said = sentences(error)
-        lines = "\n".join(f"  - {sentence}" for sentence in said)
-        raise UserError(f"{where} has {len(said)} error{'s' * (len(said) != 1)}:\n{lines}") from None
+        raise all_of(sentences(error, raw), where) from None
 
 
-def sentences(error: ValidationError) -> list[str]:
-    """All that is wrong, a sentence each."""
-    return [_sentence(problem) for problem in error.errors(include_url=False, include_context=False)]
+def all_of(said: Sequence[str], where: str) -> UserError:
+    """One error that lists all that is wrong with `where`, a line each."""
+    lines = "\n".join(f"  - {sentence}" for sentence in said)
+    return UserError(f"{where} has {len(said)} error{'s' * (len(said) != 1)}:\n{lines}")
+
+
+def sentences(error: ValidationError, raw: object) -> list[str]:
+    """All that is wrong with `raw`, a sentence each, by the paths that it has."""
+    problems = error.errors(include_url=False, include_context=False)
+    items = {problem["loc"][:-1] for problem in problems}
+    return [
+        _sentence(problem, _written(problem["loc"], raw, lacks=problem["type"] == "missing"))
+        for problem in problems
+        if not (problem["type"] == "too_short" and problem["loc"] in items)  # pydantic counts the good ones only
+    ]
 
 
 def merged(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
@@ -86,15 +97,31 @@ def _read(path: Path) -> dict[str, object]:
     return merged(below, raw)
 
 
-def _sentence(problem: object) -> str:
-    assert isinstance(problem, dict)
-    key = ".".join(str(part) for part in problem["loc"]) or "the file"
+def _written(loc: Sequence[str | int], raw: object, *, lacks: bool) -> str:
+    """The path that a person wrote: without what pydantic puts between, such as the kind of model it took it for.
+
+    Args:
+        lacks: its last part is what is missing.
+    """
+    path, node = [], raw
+    for i, part in enumerate(loc):
+        inner = node if isinstance(node, Mapping) else dict(enumerate(node)) if isinstance(node, list | tuple) else {}
+        named = {str(key): value for key, value in inner.items()}
+        if str(part) in named:
+            node = named[str(part)]
+        elif not (lacks and i == len(loc) - 1):
+            continue
+        path.append(str(part))
+    return ".".join(path)
+
+
+def _sentence(problem: ErrorDetails, key: str) -> str:
     if problem["type"] == "extra_forbidden":
         return f"`{key}` is no setting."
     if problem["type"] == "missing":
         return f"`{key}` must be given, but is missing."
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if not problem["loc"]:
+    message = problem["msg"].removeprefix("Value error, ")
+    if not key:
         return f"{message}."
     if problem["type"] == "value_error" and isinstance(problem["input"], dict):  # a whole section is too long to quote
         return f"`{key}`: {message}."

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from vimu.runtime.console import console
 from vimu.runtime.errors import UserError, listed
@@ -189,20 +188,15 @@ def _rows(
 ) -> list[Row]:
     make = Rows(settings, Variant("", config.pretrain, config.finetune), config.evaluate.n_trees)
     method = config.pretrain.model.kind
-    try:
-        rows = [*make.table(known=known, styles=styles), *make.curve(method)]
-        for one in ablated:
-            new = list(make.ablation(method, [one.variant]))
-            if len(new) == 2:  # the whole method's rows only
-                raise UserError(
-                    f"`crossval.ablations`: `{one.variant.name}` must change what {method} is trained with, but "
-                    f"`crossval.settings.{method}` says otherwise."
-                )
-        return [*rows, *make.ablation(method, [one.variant for one in ablated])]
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        at = ".".join(map(str, first["loc"]))
-        raise UserError(f"`crossval.settings`: `{at}`: {first['msg']}.") from error
+    variants = [one.variant for one in ablated]
+    rows = [*make.table(known=known, styles=styles), *make.curve(method)]
+    for variant in variants:
+        if len(list(make.ablation(method, [variant]))) == 2:  # the whole method's rows only
+            raise UserError(
+                f"`crossval.ablations`: `{variant.name}` must change what {method} is trained with, but "
+                f"`crossval.settings.{method}` says otherwise."
+            )
+    return [*rows, *make.ablation(method, variants)]
 
 
 def _windows_of(ablated: list[Ablated]) -> dict[str, Part]:

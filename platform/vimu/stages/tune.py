@@ -158,10 +158,11 @@ def train_one(config: dict[str, Any], windows: TrialWindows, base: dict[str, Any
     """
     from ray import tune
 
+    raw = Candidate.model_validate(base).raw_with(config["params"])
     try:
-        candidate = Candidate.model_validate(base).having(config["params"])
+        candidate = Candidate.model_validate(raw)
     except ValidationError as error:  # values that are fine one by one and do not go together
-        raise UserError(" ".join(sentences(error))) from None
+        raise UserError(" ".join(sentences(error, raw))) from None
     run_trial(candidate, windows, lambda progress: tune.report(progress | {AGE: progress["epoch"] - uncut}))
 
 

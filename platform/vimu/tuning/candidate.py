@@ -5,8 +5,7 @@ from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
-from vimu.runtime.config import Section, sentences
-from vimu.runtime.errors import UserError
+from vimu.runtime.config import Section, all_of, sentences
 from vimu.training.settings import FinetuneSettings, PretrainSettings
 from vimu.tuning.settings_study import Parameter, SettingsStudy, Suggests
 
@@ -33,6 +32,10 @@ class Candidate(Section):
         Raises:
             ValidationError: a path that is no setting, or a value that its setting does not take.
         """
+        return Candidate.model_validate(self.raw_with(params))
+
+    def raw_with(self, params: Params) -> dict[str, Any]:
+        """As `having`, not yet checked."""
         raw = self.model_dump(mode="json")
         for path in sorted(params, key=lambda path: (path.count("."), not path.endswith(".kind"))):
             *parents, last = path.split(".")
@@ -45,7 +48,7 @@ class Candidate(Section):
                 raw["pretrain"]["model"] = {"kind": params[path]}
             else:
                 node[last] = params[path]
-        return Candidate.model_validate(raw)
+        return raw
 
 
 def suggested_params(trial: Suggests, study: SettingsStudy, base: Candidate) -> dict[str, JsonValue]:
@@ -73,8 +76,7 @@ def check_study(study: SettingsStudy, base: Candidate) -> None:
             f"{study.pruning.grace_epochs}."
         )
     if problems:
-        lines = "\n".join(f"  - {problem}" for problem in problems)
-        raise UserError(f"The study has {len(problems)} error{'s' * (len(problems) != 1)}:\n{lines}")
+        raise all_of(problems, "The study")
 
 
 def uncut_epochs(study: SettingsStudy, base: Candidate) -> int:
@@ -95,10 +97,11 @@ def _problems(study: SettingsStudy, base: Candidate) -> Iterator[str]:
         searched += 1
         circumstances = _circumstances(study, path)
         for value in parameter.extremes():
+            raw = base.raw_with(circumstances | dict.fromkeys((path, *(parameter.also or ())), value))
             try:
-                base.having(circumstances | dict.fromkeys((path, *(parameter.also or ())), value))
+                Candidate.model_validate(raw)
             except ValidationError as error:
-                yield from sentences(error)
+                yield from sentences(error, raw)
     if not searched:
         yield "`space` must have a parameter whose condition holds, but has none."
 

@@ -6,6 +6,9 @@ import sys
 import pytest
 from ruamel.yaml import YAML
 
+from vimu.runtime.manifest import Outcome
+from vimu.runtime.publish import publish
+
 JOBS = (
     "synthesize", "prepare", "pretrain", "tune", "finetune", "crossval", "evaluate", "export", "pipeline", "study",
 )  # fmt: skip
@@ -50,6 +53,20 @@ def test_a_dry_run_from_the_root_shows_the_plan_and_writes_nothing(repo, small_d
     assert "remove_combat" in out.stderr
     assert "walking" in out.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_of_what_would_be_refused_is_exit_2_with_the_difference(repo, small_data, demo_body, tmp_path):
+    inputs = f"[{{archive: amass, root: {small_data / 'amass'}, body: {demo_body}}}]"
+    folder = tmp_path / "demo" / "synthesize"
+    other = {"stage": "synthesize", "settings": {"rate_hz": 50.0}}
+    publish(folder, identity=other, build=lambda *_: Outcome({}, "h"), made_by="-")
+    out = run(
+        repo, "jobs/synthesize.py", "--config", "configs/demo.yaml", "--set", f"synthesize.inputs={inputs}", "--set",
+        f"runs_dir={tmp_path}", "--set", "synthesize.rate_hz=60", "--dry-run",
+    )  # fmt: skip
+    assert out.returncode == 2
+    assert "settings.rate_hz: 50.0 -> 60.0" in " ".join(out.stderr.split())
+    assert "Traceback" not in out.stderr
 
 
 def test_dump_config_is_a_configuration(repo, tmp_path):

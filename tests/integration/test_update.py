@@ -101,7 +101,7 @@ def test_other_settings_are_no_update(small_config, demo_body, archive, tmp_path
     config = config_for(small_config, demo_body, tmp_path / "runs", archive)
     run(config)
     other = config.model_copy(update={"synthesize": config.synthesis.model_copy(update={"rate_hz": 50.0})})
-    with pytest.raises(UserError, match=r"`settings\.rate_hz` was 60\.0, but is 50\.0"):
+    with pytest.raises(UserError, match=r"settings\.rate_hz: 60\.0 -> 50\.0"):
         run(other, update=True)
 
 

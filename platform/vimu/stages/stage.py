@@ -40,14 +40,19 @@ class Stage(Generic[P]):
     """Its workers write their shards themselves, also to an object store."""
     build_on: Callable[[Config, Plan[P], Any, Published], Outcome] | None = None
     """As `build`, on what was published of an archive that has since grown: what `--update` runs."""
+    renewed_by: tuple[str, ...] = ()
+    """Keys of the identity: what differs in these alone is published anew in its place, without being asked."""
 
     def command(self, config_path: str) -> str:
         """The command that runs it."""
         return f"python jobs/{self.name}.py --config {config_path}"
 
     def state(self, config: Config, plan: Plan[P], *, update: bool = False) -> str:
-        """What running the plan would do to what is published already, in a sentence."""
-        return publishing_state(config.run_dir / self.name, {"stage": self.name, **plan.identity}, update=update)
+        """What running the plan would do to what is published already, in a sentence. Raises UserError: be refused."""
+        return publishing_state(
+            config.run_dir / self.name, {"stage": self.name, **plan.identity}, update=update,
+            renewed_by=self.renewed_by,
+        )  # fmt: skip
 
     def run(self, config: Config, plan: Plan[P], config_path: str, *, update: bool = False) -> Published:
         """Publish what was planned, or find it published already.
@@ -67,6 +72,7 @@ class Stage(Generic[P]):
             build=build,
             made_by=self.command(config_path),
             update=update,
+            renewed_by=self.renewed_by,
             workers_write=self.workers_write,
         )
 

@@ -191,6 +191,16 @@ def test_settings_are_chosen_in_each_fold_without_its_people(crossed, tmp_path):
     ]  # fmt: skip
 
 
+def test_settings_that_change_no_result_leave_it_the_same_run(crossed):
+    config = crossed(ablations=["penalty"])
+    idle = config.model_dump(mode="json")
+    idle["pretrain"] |= {"n_workers": 1, "device": "gpu", "seed": 9, "checkpoint_every_epochs": 7}
+    idle["finetune"] |= {"seeds": [4]}
+    one, other = (STAGE.plan(c) for c in (config, Config.model_validate(idle)))
+    assert one.identity == other.identity
+    assert one.work.fits == other.work.fits
+
+
 def test_what_cannot_be_is_said_before_anything_is_fitted(crossed):
     with pytest.raises(UserError, match=r"`crossval.virtual_splits` must do without styles.* amass"):
         STAGE.plan(crossed(virtual_splits=["styles"]))

@@ -96,9 +96,32 @@ def test_settings_of_a_network_go_over_the_runs():
     assert settings.scratch_of("penalty_cnn", base) == base
 
 
-def rows_of(**changes):
+def rows_of(pretrain=None, finetune=None, **changes):
     settings = validate(CrossvalSettings, {"n_folds": 3, "label_shares": [0.1, 1.0]} | changes, where="test")
-    return Rows(settings, Variant("", PretrainSettings(), FinetuneSettings()), n_trees=10)
+    return Rows(settings, Variant("", pretrain or PretrainSettings(), finetune or FinetuneSettings()), n_trees=10)
+
+
+IDLE = {"n_workers": 4, "device": "gpu", "checkpoint_every_epochs": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({"pretrain": PretrainSettings(**IDLE, seed=5)}, True),
+        ({"finetune": FinetuneSettings(seeds=(7,))}, True),
+        ({"settings": {"penalty_cnn": {"pretrain": IDLE, "scratch": {"n_workers": 1}}}}, True),
+        ({"pretrain": PretrainSettings(precision="bf16")}, False),
+        ({"pretrain": PretrainSettings(noise_std=0.2)}, False),
+        ({"finetune": FinetuneSettings(lr=0.5)}, False),
+    ],
+)
+def test_settings_that_change_no_result_change_no_fit(changes, same):
+    plain, other = (rows_of(virtual_splits=[], **given) for given in ({}, changes))
+    keys, others = ({fit.key for fit in every_fit(list(make.table(known={}, styles=False)))} for make in (plain, other))
+    assert (keys == others) == same
+    if "settings" in changes:
+        empty = {"pretrain": {}, "scratch": {}, "finetune": {}, "seeds": None}
+        assert other.settings.identity() == plain.settings.identity() | {"settings": {"penalty_cnn": empty}}
 
 
 def test_what_rows_share_is_fitted_once():

@@ -26,7 +26,7 @@ from vimu.stages.crossval_results import Tables, results_of
 from vimu.stages.shards import write_shard
 from vimu.stages.stage import Plan, Stage, clips_of, input_identity, upstream
 from vimu.stages.styles import styles_of
-from vimu.tuning.experiments import CrossvalSettings
+from vimu.tuning.experiments import CrossvalSettings, effective
 from vimu.tuning.fits import Fit
 from vimu.tuning.folds import Folds, folds_by, require_every_class, style_of_each
 from vimu.tuning.rows import PRETRAINING, REAL, SHARED, STYLES, VIRTUAL, Row, Rows, Variant, every_fit
@@ -79,9 +79,9 @@ def plan(config: Config) -> Plan[Work]:
     fits = every_fit(rows)
     return Plan(
         identity={
-            "settings": settings.model_dump(mode="json"),
-            "pretrain": config.pretrain.model_dump(mode="json"),
-            "finetune": config.finetune.model_dump(mode="json", exclude={"seeds"}),
+            "settings": settings.identity(),
+            "pretrain": effective(config.pretrain),
+            "finetune": effective(config.finetune),
             "evaluate": config.evaluate.model_dump(mode="json", exclude={"published"}),
             "ablations": {a.variant.name: _identity_of(a) for a in ablated},
             "styles": hashlib.sha256(json.dumps(style_of, sort_keys=True).encode()).hexdigest() if style_of else None,
@@ -220,8 +220,8 @@ def _without_place(identity: Mapping[str, Any]) -> dict[str, Any]:
 def _identity_of(one: Ablated) -> dict[str, Any]:
     changed = one.variant
     return {
-        "pretrain": changed.pretrain.model_dump(mode="json"),
-        "finetune": changed.finetune.model_dump(mode="json", exclude={"seeds"}),
+        "pretrain": effective(changed.pretrain),
+        "finetune": effective(changed.finetune),
         "prepare": None if one.prepare is None else _without_place(one.prepare.identity),
     }
 

@@ -21,6 +21,9 @@ Method = Literal["penalty_cnn", "deepconvlstm", "random_forest"]
 Network = Literal["penalty_cnn", "deepconvlstm"]
 Share = Annotated[float, Field(gt=0, le=1)]
 S = TypeVar("S", bound=Section)
+IDLE = frozenset({"seed", "seeds", "n_workers", "device", "checkpoint_every_epochs"})
+"""Of `pretrain` and `finetune`, what changes no fit: each is fitted in one process on its CPU, with seeds of
+`crossval`."""
 
 
 class MethodSettings(Section):
@@ -97,6 +100,14 @@ class CrossvalSettings(Section):
             raise ValidationError.from_exception_data("settings", problems)
         return settings
 
+    def identity(self) -> dict[str, Any]:
+        """All that changes a result, as JSON."""
+        raw = self.model_dump(mode="json")
+        for section in raw["settings"].values():
+            for name in ("pretrain", "scratch", "finetune"):
+                section[name] = {key: value for key, value in section[name].items() if key not in IDLE}
+        return raw
+
     @property
     def networks(self) -> tuple[Method, ...]:
         """The methods that are pre-trained."""
@@ -120,6 +131,11 @@ class CrossvalSettings(Section):
 
     def _of(self, method: Method) -> MethodSettings:
         return MethodSettings() if method == "random_forest" else self.settings.get(method, MethodSettings())
+
+
+def effective(settings: PretrainSettings | FinetuneSettings) -> dict[str, Any]:
+    """What of them a fit depends on, as JSON; its seed is its own."""
+    return settings.model_dump(mode="json", exclude=set(IDLE))
 
 
 def over(settings: S, changes: Mapping[str, Any]) -> S:

@@ -18,7 +18,7 @@ from vimu.training.settings import FinetuneSettings, PretrainSettings
 from vimu.tuning.experiments import CrossvalSettings
 from vimu.tuning.fits import Fit
 from vimu.tuning.folds import folds_by
-from vimu.tuning.nested import FineTuned, ForestWithCopies, FromScratch, tune_inside
+from vimu.tuning.nested import FineTuned, ForestWithCopies, FromScratch, tune_inside, varied
 from vimu.tuning.rows import REAL, Rows, Variant, every_fit
 from vimu.windows.schema import WindowSet
 
@@ -236,6 +236,14 @@ def test_searched_settings_reach_the_fit(tmp_path):
     params = {"lr_factor": 2.0, "variation": 0.5, "schedule": "all", "encoder_lr_share": 0.3}
     fine = FineTuned(FinetuneSettings(), ("a",), tmp_path, 0).after(params).settings
     assert (fine.lr, fine.schedule, fine.encoder_lr_share, fine.augment.scale) == (0.002, "all", 0.3, 0.05)
+
+
+def test_a_search_varies_the_pace_with_all_else_and_never_to_a_standstill():
+    settings = AugmentSettings(misalignment_deg=20, scale=0.1, speed=0.2, noise=0.05)
+    assert varied(settings, {"variation": 2.0}) == AugmentSettings(misalignment_deg=40, scale=0.2, speed=0.4, noise=0.1)
+    fast = varied(AugmentSettings(speed=0.6), {"variation": 2.0})
+    assert 0.6 < fast.speed < 1
+    assert AugmentSettings.model_validate(fast.model_dump()) == fast
 
 
 def test_a_network_may_have_seeds_of_its_own():

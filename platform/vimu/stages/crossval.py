@@ -155,7 +155,9 @@ def _dealt(tested: Mapping[str, Side], style_of: Mapping[str, str], settings: Cr
             side.windows, groups, STYLES if name == STYLES else side.groups, n_folds=settings.n_folds,
             seed=settings.fold_seed, dataset=side.dataset,
         )  # fmt: skip
-        require_every_class(side.windows, folds[name], settings.validation, dataset=side.dataset)
+        searches = of == REAL and settings.tune_trials > 0  # whose judges never train, whatever the fit after it does
+        validation = "fold" if searches else settings.validation
+        require_every_class(side.windows, folds[name], validation, dataset=side.dataset)
     return folds
 
 

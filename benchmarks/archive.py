@@ -4,7 +4,7 @@ Generates an archive as large as AMASS in files (11,394; frames scaled by `--sca
 ways, turn by turn, the page cache warm, medians over the rounds:
 
 - `jobs/synthesize.py`'s stage on a local Ray of two workers, and of one;
-- the same tasks in a plain pool of two processes, without Ray;
+- the same tasks in a plain pool of two processes, and of one, without Ray: what the machine's second core adds;
 - the same on the first 100 files, for the memory of a worker.
 
 Start-up (Ray's, the pool's, loading of compiled code) is excluded on both sides: workers run a small archive first. The
@@ -21,7 +21,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +38,8 @@ from vimu.stages.synthesize_task import run_task
 AMASS_FILES, MEAN_FRAMES, RATE_HZ = 11_394, 1_427, 120.0
 """Source: 16 SMPL-X subsets counted in public code: 16,258,989 frames in 11,394 sequences."""
 FEW = 100
-WARM = 8
+WARM = 64
+"""Files of the small archive, in tasks of 1 MB: as many as it takes for every worker to have one."""
 TO_REACH = {"ray_over_plain_wall": 1.25, "speedup_2_workers": 1.7}
 """At most; at least."""
 
@@ -98,39 +99,40 @@ def _write_take(folder: Path, i: int, n: int) -> None:
 
 
 def measure(folder: Path, body: Path, rounds: int) -> dict:
-    """All ways, `rounds` times in turn."""
-    seconds: dict[str, list[float]] = {}
+    """All ways, `rounds` times in turn; then memory, in runs that are not timed: to look at a process disturbs it."""
+    ways: dict[str, Callable[[], Run | float]] = {
+        "plain_2_processes": lambda: plain(folder, body, 2),
+        "plain_1_process": lambda: plain(folder, body, 1),
+        "ray_2_workers": lambda: on_ray(folder, body, 2),
+        "ray_1_worker": lambda: on_ray(folder, body, 1),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
     runs: list[Run] = []
     for turn in range(rounds):
-        for name, run in (
-            ("plain_2_processes", lambda: plain(folder, body, 2)),
-            ("ray_2_workers", lambda: on_ray(folder, body, 2)),
-            ("ray_1_worker", lambda: on_ray(folder, body, 1)),
-        ):
+        for name, run in ways.items():
             _read_all(folder / "amass")  # before each: a shared machine's page cache goes cold between two
             result = run()
-            if isinstance(result, Run):
-                runs.append(result)
-            seconds.setdefault(name, []).append(result.seconds if isinstance(result, Run) else result)
+            seconds[name].append(result.seconds if isinstance(result, Run) else result)
+            runs += [result] if isinstance(result, Run) and result.workers == 2 else []
             print(f"round {turn + 1}: {name} {seconds[name][-1]:.1f} s", flush=True)
-    few = on_ray(folder, body, 2, archive="few")
+    few, whole = (on_ray(folder, body, 2, archive, look=True) for archive in ("few", "amass"))
     median = {name: statistics.median(values) for name, values in seconds.items()}
-    both = [run for run in runs if run.workers == 2]
     return {
         "ratios": {
             "ray_over_plain_wall": median["ray_2_workers"] / median["plain_2_processes"],
             "speedup_2_workers": median["ray_1_worker"] / median["ray_2_workers"],
+            "plain_speedup_2_processes": median["plain_1_process"] / median["plain_2_processes"],
         },
         "to_reach": TO_REACH,
         "seconds": median,
         "all_seconds": seconds,
-        "plan_s": statistics.median(run.plan_s for run in both),
-        "first_clip_s": statistics.median(run.first_clip_s for run in both),
-        "peak_worker_mb": max(run.memory.worker_mb for run in both),
+        "plan_s": statistics.median(run.plan_s for run in runs),
+        "first_clip_s": statistics.median(run.first_clip_s for run in runs),
+        "peak_worker_mb": whole.memory.worker_mb,
         "peak_worker_mb_100_files": few.memory.worker_mb,
-        "peak_driver_mb": max(run.memory.driver_mb for run in both),
-        "peak_object_store_mb": max(run.memory.store_mb for run in both),
-        "rows": both[-1].counts,
+        "peak_driver_mb": whole.memory.driver_mb,
+        "peak_object_store_mb": whole.memory.store_mb,
+        "rows": whole.counts,
     }
 
 
@@ -155,28 +157,29 @@ class Run:
     memory: Memory = field(default_factory=Memory)
 
 
-def on_ray(folder: Path, body: Path, workers: int, archive: str = "amass") -> Run:
-    """The stage, in a warm local Ray of so many CPUs."""
+def on_ray(folder: Path, body: Path, workers: int, archive: str = "amass", *, look: bool = False) -> Run:
+    """The stage, in a warm local Ray of so many CPUs; `look` watches memory meanwhile."""
     with ray_session(RaySettings(num_cpus=workers, object_store_mb=256)), tempfile.TemporaryDirectory() as runs:
-        warm = _config(folder / "warm", body, Path(runs) / "warm")
-        synthesize.STAGE.run(warm, synthesize.plan(warm), "-")
+        warm = _config(folder / "warm", body, Path(runs) / "warm", task_mb=1)
         config = _config(folder / archive, body, Path(runs))
         start = time.perf_counter()
         plan = synthesize.plan(config)
-        planned = time.perf_counter()
-        with _watched(config.run_dir) as seen:
+        plan_s = time.perf_counter() - start
+        synthesize.STAGE.run(warm, synthesize.plan(warm), "-")  # right before: Ray ends workers that idle for a second
+        with _watched(config.run_dir, look=look) as seen:
+            start = time.perf_counter()
             published = synthesize.STAGE.run(config, plan, "-")
-            seconds = time.perf_counter() - planned
+            seconds = time.perf_counter() - start
         counts = dict(published.manifest["counts"])
         assert counts["files_in"] == counts["clips"] + counts["rejections"]
-        return Run(workers, seconds, planned - start, seen.first_mark - planned, counts, seen.memory)
+        return Run(workers, seconds, plan_s, seen.first_mark - start, counts, seen.memory)
 
 
 def plain(folder: Path, body: Path, processes: int) -> float:
     """Seconds that the same tasks take in a pool of processes: what Ray is measured against."""
     with tempfile.TemporaryDirectory() as name, multiprocessing.get_context("spawn").Pool(processes) as pool:
-        warm = synthesize.tasks_of(_config(folder / "warm", body, Path(name) / "warm"), Path(name) / "warm")
-        pool.map(run_task, warm * processes, chunksize=1)
+        warm = _config(folder / "warm", body, Path(name) / "warm", task_mb=1)
+        pool.map(run_task, synthesize.tasks_of(warm, Path(name) / "warm"), chunksize=1)
         items = synthesize.tasks_of(_config(folder / "amass", body, Path(name)), Path(name) / "out")
         start = time.perf_counter()
         for _ in pool.imap_unordered(run_task, items, chunksize=1):
@@ -184,9 +187,10 @@ def plain(folder: Path, body: Path, processes: int) -> float:
         return time.perf_counter() - start
 
 
-def _config(root: Path, body: Path, runs: Path) -> Config:
+def _config(root: Path, body: Path, runs: Path, **settings: object) -> Config:
     inputs = [{"archive": "amass", "root": str(root), "body": str(body), "synthetic": True}]
-    return validate(Config, {"name": "b", "runs_dir": str(runs), "synthesize": {"inputs": inputs}}, where="benchmark")
+    given = {"name": "b", "runs_dir": str(runs), "synthesize": {"inputs": inputs} | settings}
+    return validate(Config, given, where="benchmark")
 
 
 def _read_all(folder: Path) -> None:
@@ -204,19 +208,17 @@ class _Seen:
 
 
 @contextmanager
-def _watched(run_dir: Path) -> Iterator[_Seen]:
-    """Watch the stage's first mark, and memory twice a second."""
+def _watched(run_dir: Path, *, look: bool) -> Iterator[_Seen]:
+    """Watch the stage's first mark and, where `look` says so, memory twice a second."""
     seen, done = _Seen(), threading.Event()
     marks = run_dir / ".synthesize.staging" / ".tasks"
 
     def watch() -> None:
-        tick = 0
-        while not done.wait(0.05):
-            if seen.first_mark != seen.first_mark and marks.is_dir() and any(marks.glob("*.json")):
-                seen.first_mark = time.perf_counter()
-            tick += 1
-            if tick % 10 == 0:
-                _look(seen.memory)
+        while not done.wait(0.02) and not any(marks.glob("*.json")):
+            pass
+        seen.first_mark = time.perf_counter()
+        while look and not done.wait(0.5):
+            _look(seen.memory)
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()

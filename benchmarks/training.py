@@ -26,9 +26,8 @@ import ray
 from benchmarks.bare_training import bare_loop, bare_loop_tuned, step_alone
 from vimu.runtime.session import RaySettings, ray_session
 from vimu.runtime.storage import StoredFile, file_sha256
-from vimu.training.augment import AugmentSettings
 from vimu.training.pretrain import LOG_FILE, pretrain_on_ray
-from vimu.training.settings import PretrainSettings
+from vimu.training.settings import AugmentSettings, PretrainSettings
 from vimu.windows.schema import window_schema
 from vimu.windows.settings import WindowSettings
 

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from vimu.contracts import STANDARD_GRAVITY, ImuRecording
-from vimu.models.choice import build_model, settings_of
+from vimu.models.choice import build_model
 from vimu.models.network import Network
+from vimu.models.settings import settings_of
 from vimu.runtime.manifest import Outcome
 from vimu.runtime.publish import publish
 from vimu.serving import onnx_model, preprocessing

@@ -15,10 +15,9 @@ import pytest
 from vimu.runtime.published import open_published
 from vimu.runtime.storage import stored
 from vimu.training import pretrain
-from vimu.training.augment import AugmentSettings
 from vimu.training.loop import LossNotFiniteError
 from vimu.training.pretrain import pretrain_on_ray
-from vimu.training.settings import PretrainSettings
+from vimu.training.settings import AugmentSettings, PretrainSettings
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

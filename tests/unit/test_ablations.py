@@ -8,7 +8,7 @@ from vimu.runtime.yaml import read_yaml
 from vimu.stages import ablations
 from vimu.stages.ablations import ablate
 from vimu.stages.config import Config
-from vimu.training.augment import AugmentSettings
+from vimu.training.settings import AugmentSettings
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ from vimu.runtime.config import validate
 from vimu.runtime.errors import UserError
 from vimu.stages.budget import units_of
 from vimu.stages.crossval_parts import Part
-from vimu.training.augment import AugmentSettings
-from vimu.training.settings import FinetuneSettings, PretrainSettings
+from vimu.training.settings import AugmentSettings, FinetuneSettings, PretrainSettings
 from vimu.tuning.experiments import CrossvalSettings
 from vimu.tuning.fits import Fit
 from vimu.tuning.folds import folds_by

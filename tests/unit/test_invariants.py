@@ -10,11 +10,13 @@ from scipy.spatial.transform import Rotation
 
 from vimu.contracts import ImuRecording
 from vimu.models.draws import Draws, window_keys
-from vimu.models.penalty_cnn import CnnSettings, PenaltyCnn
+from vimu.models.penalty_cnn import PenaltyCnn
+from vimu.models.settings import CnnSettings
 from vimu.recordings.config import load_recordings
 from vimu.runtime.errors import UserError
 from vimu.stages import prepare
-from vimu.training.augment import AugmentSettings, at_pace, augment, layout_of
+from vimu.training.augment import at_pace, augment, layout_of
+from vimu.training.settings import AugmentSettings
 from vimu.windows.features import channel_names, features
 from vimu.windows.invariants import invariant_names, invariants
 from vimu.windows.schema import window_schema

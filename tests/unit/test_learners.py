@@ -6,14 +6,13 @@ import torch
 
 from toy_windows import LENGTH, windows
 from vimu.models.choice import build_network
-from vimu.models.penalty_cnn import CnnSettings
+from vimu.models.settings import CnnSettings
 from vimu.runtime.errors import UserError
 from vimu.stages.crossval import _known
-from vimu.training.augment import AugmentSettings
 from vimu.training.checkpoint import save_model
 from vimu.training.fit import card_for
 from vimu.training.loop import predict
-from vimu.training.settings import PretrainSettings
+from vimu.training.settings import AugmentSettings, PretrainSettings
 from vimu.tuning.experiments import CrossvalSettings
 from vimu.tuning.learners import network, not_finetuned, one_thread, varied_copies
 

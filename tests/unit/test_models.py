@@ -6,14 +6,12 @@ import torch
 
 from vimu.contracts import Rejection
 from vimu.metrics import scores
-from vimu.models.choice import settings_of
-from vimu.models.forest import ForestSettings
 from vimu.models.network import Network
-from vimu.training.augment import AugmentSettings
+from vimu.models.settings import ForestSettings, settings_of
 from vimu.training.checkpoint import load_model, save_model, weights_sha256
 from vimu.training.fit import fit_forest, fit_from_scratch
 from vimu.training.loop import predict
-from vimu.training.settings import PretrainSettings
+from vimu.training.settings import AugmentSettings, PretrainSettings
 from vimu.windows.features import channel_names
 from vimu.windows.schema import WindowSet
 

@@ -6,11 +6,11 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from sklearn.ensemble import RandomForestClassifier
 
-from vimu.models.choice import NetworkSettings
-from vimu.models.deepconvlstm import DeepConvLstm, DeepConvLstmSettings
+from vimu.models.deepconvlstm import DeepConvLstm
 from vimu.models.draws import Draws, window_keys
 from vimu.models.forest import Forest, forest_probabilities, window_statistics
-from vimu.models.penalty_cnn import CnnSettings, PenaltyCnn
+from vimu.models.penalty_cnn import PenaltyCnn
+from vimu.models.settings import CnnSettings, DeepConvLstmSettings, NetworkSettings
 from vimu.runtime.errors import UserError
 
 

@@ -9,9 +9,8 @@ from vimu.recordings.config import load_recordings
 from vimu.recordings.trials import list_trials, read_trial
 from vimu.runtime.errors import UserError
 from vimu.serving.preprocessing import preprocessing_of
-from vimu.training.augment import AugmentSettings
 from vimu.training.fit import fit_from_scratch
-from vimu.training.settings import PretrainSettings
+from vimu.training.settings import AugmentSettings, PretrainSettings
 from vimu.windows.features import channel_names
 from vimu.windows.schema import WindowSet
 from vimu.windows.settings import WindowSettings

@@ -11,7 +11,7 @@ import vimu
 from exported import fed, network, worn, write_export
 from vimu.contracts import STANDARD_GRAVITY, ImuRecording
 from vimu.models.choice import build_network
-from vimu.models.penalty_cnn import CnnSettings
+from vimu.models.settings import CnnSettings
 from vimu.runtime.errors import UserError
 from vimu.serving.export import to_onnx
 from vimu.serving.onnx_model import OnnxModel

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from scipy.stats import kstest
 
 from vimu.contracts import Rejection
-from vimu.models.deepconvlstm import DeepConvLstmSettings
 from vimu.models.draws import Draws, dropout, window_keys
-from vimu.models.penalty_cnn import CnnSettings, MirroredDecoder, PenaltyCnn
+from vimu.models.penalty_cnn import MirroredDecoder, PenaltyCnn
+from vimu.models.settings import CnnSettings, DeepConvLstmSettings
 from vimu.training import fit
-from vimu.training.augment import AugmentSettings, augment, layout_of, random_turns
+from vimu.training.augment import augment, layout_of, random_turns
 from vimu.training.batches import channel_statistics, class_weights, epoch_groups, rank_rows, shard_of
 from vimu.training.checkpoint import load_model, save_model, weights_sha256
 from vimu.training.fit import finetune, fit_from_scratch, objective_for
 from vimu.training.loop import EpochPlan, LossNotFiniteError, train_epoch
 from vimu.training.schedules import blocks_of
-from vimu.training.settings import FinetuneSettings, PretrainSettings
+from vimu.training.settings import AugmentSettings, FinetuneSettings, PretrainSettings
 from vimu.windows.features import channel_names
 from vimu.windows.schema import WindowSet
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
-from sklearn.covariance import ledoit_wolf
 
 TO_DEVIATION = 1.4826
 """Median absolute deviation -> standard deviation of a normal distribution."""
@@ -60,6 +59,8 @@ def fit_classes(
     Args:
         own: index of each clip's class; each class has a clip.
     """
+    from sklearn.covariance import ledoit_wolf  # here: a third of a second, which most commands do not need
+
     of_class = [own == c for c in range(len(classes))]
     median = np.stack([np.median(values[members], axis=0) for members in of_class])
     off = np.abs(values - median[own])

@@ -1,41 +1,10 @@
 """Which model: chosen by `kind` in the configuration, built from its settings."""
 
-from typing import Annotated, Any
-
-from pydantic import Discriminator, Tag, TypeAdapter
-
-from vimu.models.deepconvlstm import DeepConvLstm, DeepConvLstmSettings
-from vimu.models.forest import Forest, ForestSettings
+from vimu.models.deepconvlstm import DeepConvLstm
+from vimu.models.forest import Forest
 from vimu.models.network import Network
-from vimu.models.penalty_cnn import CnnSettings, PenaltyCnn
-
-
-def _kind(given: Any) -> str:
-    """`penalty_cnn` where a configuration does not say."""
-    return str(given.get("kind", "penalty_cnn") if isinstance(given, dict) else getattr(given, "kind", None))
-
-
-NetworkSettings = Annotated[
-    Annotated[CnnSettings, Tag("penalty_cnn")] | Annotated[DeepConvLstmSettings, Tag("deepconvlstm")],
-    Discriminator(
-        _kind, custom_error_type="kind", custom_error_message="must be of `kind` penalty_cnn or deepconvlstm"
-    ),
-]
-"""Of a network, which pre-training and fine-tuning train."""
-ModelSettings = Annotated[
-    Annotated[CnnSettings, Tag("penalty_cnn")]
-    | Annotated[DeepConvLstmSettings, Tag("deepconvlstm")]
-    | Annotated[ForestSettings, Tag("random_forest")],
-    Discriminator(_kind),
-]
-"""Of any model."""
-
-_ANY: TypeAdapter[CnnSettings | DeepConvLstmSettings | ForestSettings] = TypeAdapter(ModelSettings)
-
-
-def settings_of(raw: Any) -> CnnSettings | DeepConvLstmSettings | ForestSettings:
-    """Model settings from their mapping, as a card holds it."""
-    return _ANY.validate_python(raw)
+from vimu.models.penalty_cnn import PenaltyCnn
+from vimu.models.settings import CnnSettings, DeepConvLstmSettings, ForestSettings
 
 
 def build_network(

@@ -9,31 +9,15 @@ What differs: their RMSProp; training here is the same for every network.
 """
 
 from itertools import pairwise
-from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from vimu.models.draws import Draws, dropout
 from vimu.models.network import Network
-from vimu.runtime.config import Section
+from vimu.models.settings import DeepConvLstmSettings
 from vimu.runtime.errors import UserError
-
-
-class DeepConvLstmSettings(Section):
-    """Shape of DeepConvLSTM; the defaults are the published ones."""
-
-    kind: Literal["deepconvlstm"]
-    n_convolutions: PositiveInt = 4
-    filters: PositiveInt = 64
-    kernel: Annotated[int, Field(ge=2, le=31)] = 5
-    """Frames a filter sees; without padding, so each convolution takes `kernel - 1` frames off the window."""
-    units: PositiveInt = 128
-    """Of each of the two LSTM layers."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    """On the input of the LSTM layers and of the output layer, in training."""
 
 
 class DeepConvLstm(Network):

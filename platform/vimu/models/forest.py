@@ -5,24 +5,15 @@ model, without a pickle.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
-from pydantic import PositiveInt
-from sklearn.ensemble import RandomForestClassifier
 
-from vimu.runtime.config import Section
+if TYPE_CHECKING:
+    import torch
 
 LEAF = -1
-
-
-class ForestSettings(Section):
-    """Size of the random forest."""
-
-    kind: Literal["random_forest"]
-    n_trees: PositiveInt = 300
 
 
 def window_statistics(x: Float[np.ndarray, "windows length channels"]) -> Float[np.ndarray, "windows features"]:
@@ -47,6 +38,8 @@ class Forest:
         seed: int,
     ) -> None:
         """Grow the trees; classes weigh alike. Those that `y` lacks get probability 0."""
+        from sklearn.ensemble import RandomForestClassifier
+
         grown = RandomForestClassifier(n_trees, random_state=seed, class_weight="balanced_subsample", n_jobs=1)
         grown.fit(window_statistics(x), y)
         trees = [estimator.tree_ for estimator in grown.estimators_]
@@ -85,8 +78,10 @@ class Forest:
         mean: Float[np.ndarray, "n classes"] = shares.mean(axis=1)
         return mean
 
-    def state_dict(self) -> dict[str, torch.Tensor]:
+    def state_dict(self) -> dict[str, "torch.Tensor"]:
         """The trees."""
+        import torch
+
         return {name: torch.from_numpy(array) for name, array in self._state.items()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:

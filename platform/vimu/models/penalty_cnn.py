@@ -7,43 +7,17 @@ Source: arXiv 2003.01874, section 3. The layer counts are lost from the text at 
 """
 
 from itertools import pairwise
-from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import Field, PositiveInt, field_validator
 from torch import Tensor, nn
 
 from vimu.models.draws import Draws, dropout
 from vimu.models.network import Network
-from vimu.runtime.config import Section
+from vimu.models.settings import CnnSettings
 
 N_STATISTICS = 5
 """Of each channel: those of `vimu.models.forest.window_statistics`."""
-
-
-class CnnSettings(Section):
-    """Shape of the penalty CNN."""
-
-    kind: Literal["penalty_cnn"] = "penalty_cnn"
-    widths: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (64, 64, 128)
-    """Channels of each convolution, as many as wanted; each halves the time axis."""
-    kernel: Annotated[int, Field(ge=3, le=31)] = 5
-    """Frames a convolution sees; odd."""
-    hidden: PositiveInt = 128
-    """Units of the fully-connected layer on the latent."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
-    """On the latent, in training."""
-    statistics: bool = False
-    """Statistics of each channel, those the random forest sees, stand beside the latent: normalisation by window takes
-    from the convolutions how strong a motion is."""
-
-    @field_validator("kernel")
-    @classmethod
-    def _odd(cls, kernel: int) -> int:
-        if kernel % 2 == 0:
-            raise ValueError("must be odd, so that a frame stands in its middle")
-        return kernel
 
 
 class PenaltyCnn(Network):

@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_
 from vimu.clips.filters import FilterSettings
 from vimu.imu.placement_error import GREATEST_M
 from vimu.imu.presets import Order, placement_names
-from vimu.models.choice import NetworkSettings
+from vimu.models.settings import NetworkSettings
 from vimu.runtime.config import EachOnce, RateHz, Section, Seed
 from vimu.runtime.errors import UserError
 from vimu.runtime.session import RaySettings

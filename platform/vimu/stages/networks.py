@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vimu.models.choice import NetworkSettings
+from vimu.models.settings import NetworkSettings
 from vimu.runtime.errors import UserError
 from vimu.training.settings import PretrainSettings
 

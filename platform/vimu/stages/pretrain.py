@@ -14,7 +14,6 @@ from vimu.stages.config import Config
 from vimu.stages.networks import identity_of, log_file, model_file, networks_of, require_trained
 from vimu.stages.stage import Plan, Stage, input_identity, upstream
 from vimu.stages.winner import tuned
-from vimu.training.checkpoint import load_model, weights_sha256
 from vimu.training.settings import PretrainSettings
 
 NAME = "pretrain"
@@ -63,6 +62,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
 
     What Ray Train writes is hidden: a killed run goes on from it, and publishing removes it.
     """
+    from vimu.training.checkpoint import load_model, weights_sha256
     from vimu.training.pretrain import LOG_FILE, MODEL_FILE, pretrain_on_ray
 
     assert plan.work is not None

@@ -11,7 +11,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -26,9 +26,11 @@ from vimu.stages.stage import Plan, Stage, input_identity, upstream
 from vimu.tuning.candidate import Candidate, check_study, uncut_epochs
 from vimu.tuning.record import AGE, SCORE, StudyRecord, winner_of
 from vimu.tuning.settings_study import SettingsStudy
-from vimu.tuning.settings_trial import TrialWindows, run_trial
 from vimu.tuning.study_report import write_report
 from vimu.windows.schema import read_windows
+
+if TYPE_CHECKING:
+    from vimu.tuning.settings_trial import TrialWindows
 
 NAME = "tune"
 RECORD = "study.db"
@@ -78,6 +80,8 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     Raises:
         OperationError: no trial ran to its end.
     """
+    from vimu.tuning.settings_trial import TrialWindows
+
     assert plan.work is not None
     work = plan.work
     record = StudyRecord(staging / RECORD, work.study, work.base, seed=work.settings.seed)
@@ -114,7 +118,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     )
 
 
-def run_trials(record: StudyRecord, work: Work, windows: TrialWindows, storage: Path) -> None:
+def run_trials(record: StudyRecord, work: Work, windows: "TrialWindows", storage: Path) -> None:
     """Ray Tune, until the record holds all trials.
 
     Args:
@@ -149,7 +153,7 @@ def run_trials(record: StudyRecord, work: Work, windows: TrialWindows, storage: 
     shutil.rmtree(storage)
 
 
-def train_one(config: dict[str, Any], windows: TrialWindows, base: dict[str, Any], uncut: int) -> None:
+def train_one(config: dict[str, Any], windows: "TrialWindows", base: dict[str, Any], uncut: int) -> None:
     """One trial, in a Ray Tune worker.
 
     Args:
@@ -157,6 +161,8 @@ def train_one(config: dict[str, Any], windows: TrialWindows, base: dict[str, Any
         uncut: epochs before rungs begin to count.
     """
     from ray import tune
+
+    from vimu.tuning.settings_trial import run_trial
 
     raw = Candidate.model_validate(base).raw_with(config["params"])
     try:

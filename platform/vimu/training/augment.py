@@ -6,35 +6,13 @@ Legend: B batch, L frames, C channels, S sensors, V vectors of theirs, G channel
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 import torch
 from jaxtyping import Float, Int
-from pydantic import Field, NonNegativeFloat
 from torch import Tensor
 
 from vimu.models.draws import Draws
-from vimu.runtime.config import Section
-
-
-class AugmentSettings(Section):
-    """How far training windows are varied; 0 leaves a kind out."""
-
-    misalignment_deg: NonNegativeFloat = 20.0
-    """Greatest turn of a sensor about a random axis: straps and pockets. Source: WIMUSim's range of +-20 degrees."""
-    heading: bool = False
-    """Turn the whole body about the vertical by any angle (world-frame features only): nobody's heading is special."""
-    scale: NonNegativeFloat = 0.1
-    """Greatest relative change of each sensor's amplitude: gain errors and vigour."""
-    speed: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Greatest relative change of the pace within a window; what lies beyond its ends is mirrored."""
-    noise: NonNegativeFloat = 0.0
-    """White noise, in standard deviations of a channel over the training split."""
-
-    @property
-    def none(self) -> bool:
-        """Whether nothing is varied."""
-        return not (self.misalignment_deg or self.heading or self.scale or self.speed or self.noise)
+from vimu.training.settings import AugmentSettings
 
 
 @dataclass(frozen=True)

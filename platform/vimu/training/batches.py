@@ -15,9 +15,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from vimu.models.draws import window_keys
+from vimu.training.settings import GROUP
 from vimu.windows.schema import WindowSet
 
-GROUP = 8
 LANES = 2
 """Parts that pre-training computes the gradient of a batch in: one worker both, two workers one each. So one worker and
 two train alike to the last bit, and not up to rounding, which training makes larger from step to step."""

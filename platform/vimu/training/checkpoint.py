@@ -8,9 +8,10 @@ from typing import Any
 import torch
 
 from vimu.contracts import Reason, Rejection
-from vimu.models.choice import build_model, settings_of
+from vimu.models.choice import build_model
 from vimu.models.forest import Forest
 from vimu.models.network import Classifier, Network
+from vimu.models.settings import settings_of
 from vimu.runtime.safe_load import load_torch
 
 FORMAT = "vimu.model.2"

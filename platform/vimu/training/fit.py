@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from vimu.metrics import scores
-from vimu.models.choice import ModelSettings, build_network
-from vimu.models.forest import Forest, ForestSettings
+from vimu.models.choice import build_network
+from vimu.models.forest import Forest
 from vimu.models.network import Classifier, Network
-from vimu.models.penalty_cnn import CnnSettings, MirroredDecoder
+from vimu.models.penalty_cnn import MirroredDecoder
+from vimu.models.settings import CnnSettings, ForestSettings, ModelSettings
 from vimu.training.augment import layout_of
 from vimu.training.batches import channel_statistics, class_weights, shard_of
 from vimu.training.checkpoint import ModelCard, load_model

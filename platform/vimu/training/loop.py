@@ -12,8 +12,9 @@ from vimu.models.draws import Draws
 from vimu.models.network import Classifier, Network
 from vimu.models.penalty_cnn import MirroredDecoder, PenaltyCnn
 from vimu.runtime.errors import OperationError
-from vimu.training.augment import AugmentSettings, Layout, augment
+from vimu.training.augment import Layout, augment
 from vimu.training.batches import Shard, epoch_groups
+from vimu.training.settings import AugmentSettings
 
 
 class Objective(nn.Module):

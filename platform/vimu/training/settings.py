@@ -4,12 +4,31 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 
-from vimu.models.choice import NetworkSettings, settings_of
-from vimu.models.forest import ForestSettings
-from vimu.models.penalty_cnn import CnnSettings
+from vimu.models.settings import CnnSettings, ForestSettings, NetworkSettings, settings_of
 from vimu.runtime.config import EachOnce, Section, Seed
-from vimu.training.augment import AugmentSettings
-from vimu.training.batches import GROUP
+
+GROUP = 8
+"""Windows that are dealt to ranks together: a batch is some whole groups."""
+
+
+class AugmentSettings(Section):
+    """How far training windows are varied; 0 leaves a kind out."""
+
+    misalignment_deg: NonNegativeFloat = 20.0
+    """Greatest turn of a sensor about a random axis: straps and pockets. Source: WIMUSim's range of +-20 degrees."""
+    heading: bool = False
+    """Turn the whole body about the vertical by any angle (world-frame features only): nobody's heading is special."""
+    scale: NonNegativeFloat = 0.1
+    """Greatest relative change of each sensor's amplitude: gain errors and vigour."""
+    speed: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Greatest relative change of the pace within a window; what lies beyond its ends is mirrored."""
+    noise: NonNegativeFloat = 0.0
+    """White noise, in standard deviations of a channel over the training split."""
+
+    @property
+    def none(self) -> bool:
+        """Whether nothing is varied."""
+        return not (self.misalignment_deg or self.heading or self.scale or self.speed or self.noise)
 
 
 class PretrainSettings(Section):

@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vimu.models.forest import forest_probabilities
-from vimu.training.augment import AugmentSettings
-from vimu.training.settings import FinetuneSettings, PretrainSettings
+from vimu.training.settings import AugmentSettings, FinetuneSettings, PretrainSettings
 from vimu.windows.schema import WindowSet
 
 

@@ -12,9 +12,8 @@ import numpy as np
 from jaxtyping import Float
 
 from vimu.metrics import scores
-from vimu.models.penalty_cnn import CnnSettings
-from vimu.training.augment import AugmentSettings
-from vimu.training.settings import FinetuneSettings, PretrainSettings, Schedule
+from vimu.models.settings import CnnSettings
+from vimu.training.settings import AugmentSettings, FinetuneSettings, PretrainSettings, Schedule
 from vimu.tuning import learners
 from vimu.windows.schema import WindowSet
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Int
-from sklearn.model_selection import StratifiedGroupKFold
 
 from vimu.runtime.errors import UserError, listed
 from vimu.windows.settings import SplitSettings
@@ -100,6 +99,8 @@ def fold_of_each(
         raise UserError(
             f"`n_folds` = {n_folds} must be at most what the commonest class has, but that has {commonest}."
         )
+    from sklearn.model_selection import StratifiedGroupKFold
+
     dealt = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed).split(np.zeros(len(y)), y, g)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class")  # in fewer folds than there are: known, and fine

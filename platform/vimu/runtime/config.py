@@ -1,11 +1,12 @@
 """Configuration: frozen sections, YAML plus `--set`, every error at once."""
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
 
 from vimu.runtime.errors import UserError, listed
@@ -16,6 +17,12 @@ class Section(BaseModel):
     """A part of the configuration: immutable, unknown keys refused, one docstring a field."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    _given: str = PrivateAttr("FILE")
+
+    @property
+    def given(self) -> str:
+        """What gives it on a command line, after `--config`: the file, and `--set ...` for what goes over it."""
+        return self._given
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -49,7 +56,9 @@ def load_config(kind: type[S], path: Path | None, overrides: Sequence[str] = ())
     raw: dict[str, object] = _read(path) if path is not None else {}
     for override in overrides:
         _apply(raw, override)
-    return validate(kind, raw, where=str(path) if path is not None else "the configuration")
+    loaded = validate(kind, raw, where=str(path) if path is not None else "the configuration")
+    loaded._given = " ".join([str(path or "FILE"), *(f"--set {shlex.quote(override)}" for override in overrides)])
+    return loaded
 
 
 def validate(kind: type[S], raw: object, where: str) -> S:
@@ -185,11 +194,12 @@ KEYS = {
 """Folder of `configs/` -> the setting that names a file of it."""
 
 
-def find_yaml(kind: str, name: str) -> Path:
+def find_yaml(kind: str, name: str, *, holds: str | None = None) -> Path:
     """The YAML of one archive, recording set or rule file, by name (`bandai`) or by path (`my/archive.yaml`).
 
     Args:
         kind: subfolder of the configs folder, e.g. `archives`.
+        holds: of a folder that holds several kinds of file, the `kind:` of those that may be meant.
 
     Raises:
         UserError: there is none; the message lists the names there are.
@@ -201,7 +211,7 @@ def find_yaml(kind: str, name: str) -> Path:
     folder = configs_folder() / kind
     path = folder / f"{name}.yaml"
     if not path.is_file():
-        known = listed(p.stem for p in folder.glob("*.yaml"))
+        known = listed(p.stem for p in folder.glob("*.yaml") if holds in (None, read_yaml(p).get("kind")))
         raise UserError(
             f"`{KEYS.get(kind, kind)}` must be one of {known}, or the path of a YAML file, but is `{name}`."
         )

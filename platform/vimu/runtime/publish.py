@@ -104,16 +104,12 @@ def publish(
     return Published(published.folder, published.manifest, fresh=True)
 
 
-def publishing_state(
-    folder: Location, identity: Mapping[str, Any], *, update: bool = False, renewed_by: Collection[str] = ()
-) -> str:
+def publishing_state(folder: Location, identity: Mapping[str, Any], *, renewed_by: Collection[str] = ()) -> str:
     """What `publish` would do with `folder`: nothing, replace, go on or begin. Raises UserError: it would refuse."""
     require_store(folder)
     asked = json.loads(json.dumps(identity))
     if (folder / SUCCESS).is_file():
         there = open_published(folder, made_by="the job again").manifest["identity"]
-        if update and only_differ_in({FILES}, there, asked):
-            return f"would take into {folder} what was added to the archives, changed or removed since"
         if only_differ_in(renewed_by, there, asked):
             return f"would renew {folder}: what it says of {', '.join(renewed_by)} has changed since"
         refuse_other(folder, there, asked)

@@ -1,7 +1,6 @@
 """The command line that every job has, and the exit codes: 0 done, 2 what a person gave, 130 Ctrl-C, 1 all else."""
 
 import json
-import shlex
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -40,10 +39,10 @@ def run_stage(stage: Stage[Any], estimate: Callable[[Config, Plan[Any]], str] | 
 
     def run(config: Config, path: str, dry_run: bool, update: bool = False) -> None:
         require_inputs(config, stage.name, path)
-        plan = announce(stage, config)
+        plan = announce(stage, config, update=update)
         if dry_run:
             if estimate is not None:
-                console.print(f"  {estimate(config, plan)}", markup=False)
+                console.print(f"  {estimate(config, stage.shown(config, plan, update=update))}", markup=False)
             console.print(f"  {stage.state(config, plan, update=update)}", markup=False)
         else:
             conclude(stage.run(config, plan, path, update=update))
@@ -73,12 +72,12 @@ def run_job(
         update: UpdateOption = False,
     ) -> None:
         settings = load_config(kind, config, overrides)
-        path = " ".join([str(config), *(f"--set {shlex.quote(o)}" for o in overrides)])
         if dump_config:
             YAML().dump(settings.model_dump(mode="json"), sys.stdout)
             return
         try:
-            run(settings, path, dry_run) if run_update is None else run_update(settings, path, dry_run, update)
+            given = settings.given
+            run(settings, given, dry_run) if run_update is None else run_update(settings, given, dry_run, update)
         except KeyboardInterrupt:  # here, as typer would say nothing
             console.print("[bold]interrupted.[/] Run the same command again: what is finished is not repeated.")
             sys.exit(EXIT_INTERRUPTED)
@@ -114,11 +113,12 @@ def run_job(
         sys.exit(EXIT_OPERATION_FAILED)
 
 
-def announce(stage: Stage[Any], config: Config) -> Plan[Any]:
+def announce(stage: Stage[Any], config: Config, *, update: bool = False) -> Plan[Any]:
     """Plan a stage and show what it will do."""
     plan = stage.plan(config)
-    console.print(f"[bold]{stage.name}[/]  " + "  ".join(f"{k} {v:,}" for k, v in plan.counts.items()))
-    for title, rows in plan.tables.items():
+    shown = stage.shown(config, plan, update=update)
+    console.print(f"[bold]{stage.name}[/]  " + "  ".join(f"{k} {v:,}" for k, v in shown.counts.items()))
+    for title, rows in shown.tables.items():
         if rows:
             console.print(_table(title, rows))
     return plan

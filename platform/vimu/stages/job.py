@@ -134,9 +134,9 @@ def conclude(published: Published) -> None:
     if "rejections" in counts:
         into, out = next(iter(counts.items())), list(counts.items())[1]
         console.print(f"  {into[0]} {into[1]:,} = {out[0]} {out[1]:,} + rejections {counts['rejections']:,}")
-    left_out = published.details.get("left_out")
-    if left_out:
-        console.print("  left out: " + ", ".join(f"{n:,} {reason}" for reason, n in left_out.items()))
+    if left_out := published.details.get("left_out"):
+        for line in _left_out(published, left_out):
+            console.print(f"  left out: {line}", markup=False)
     _details_of(published)
 
 
@@ -156,7 +156,9 @@ def _details_of(published: Published) -> None:
             console.print(table)
     elif stage == "tune":
         best = details["best"]
-        console.print(f"  winner: trial {best['number']}, {best['val_macro_f1']:.3f}: {best['params']}", markup=False)
+        console.print(f"  winner: trial {best['number']}, macro-F1 {best['val_macro_f1']:.3f} in validation")
+        for path, value in best["params"].items():
+            console.print(f"    {path}: {f'{value:.3g}' if isinstance(value, float) else value}", markup=False)
         console.print(f"  report: {published.folder}/report.html", markup=False)
     elif stage == "export":
         console.print(f"  {details['says']}", markup=False)
@@ -164,6 +166,21 @@ def _details_of(published: Published) -> None:
         from vimu.evaluation.terminal import results_text  # brings matplotlib, which other jobs do without
 
         console.print(results_text(json.loads(published.file("metrics.json").read())), markup=False)
+
+
+NAMED = 3
+"""Files of one reason that are named; of more, the first."""
+
+
+def _left_out(published: Published, counts: Mapping[str, int]) -> list[str]:
+    """A line a reason, and whose they are."""
+    rows = published.file("rejections.parquet").columns(["path", "reason"]).to_pylist()
+    lines = []
+    for reason, n in counts.items():
+        paths = [row["path"] for row in rows if row["reason"] == reason]
+        named = ", ".join(paths[:NAMED]) if n <= NAMED else f"{paths[0]}, ..."
+        lines.append(f"{n:,} {reason} ({named})")
+    return [*lines, f"{sum(counts.values()):,} in all, each with its reason in {published.folder}/rejections.parquet"]
 
 
 SPLITS = ("train", "val", "test")

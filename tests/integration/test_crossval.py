@@ -1,16 +1,19 @@
 """The experiments on all people as a job, on generated data: people apart, folds pooled, killed and gone on with."""
 
 import json
+import re
 import shutil
 
 import pyarrow.parquet as pq
 import pytest
+import ray
 
 from vimu.runtime.errors import UserError
 from vimu.stages import crossval, evaluate
 from vimu.stages.budget import units_of
 from vimu.stages.config import Config
 from vimu.stages.crossval import PARTS, STAGE
+from vimu.stages.crossval_estimate import estimate
 from vimu.stages.crossval_parts import Parts
 from vimu.stages.job import announce
 from vimu.stages.pipeline import stages
@@ -173,6 +176,17 @@ def test_the_budget_is_said_before_and_published_results_are_left_alone(built, c
     assert "CPU minutes at most" in said
     assert not STAGE.run(config, plan, "small.yaml").fresh
     assert "nothing to do" in STAGE.state(config, STAGE.plan(config))
+
+
+def test_a_dry_run_says_what_it_would_cost_without_ray_and_writes_nothing(built, monkeypatch):
+    config, plan, _, _ = built
+    monkeypatch.setattr(ray, "remote", None)
+    before = sorted(config.run_dir.rglob("*"))
+    said = estimate(config, plan)
+    assert re.match(r"about \d+\.\d CPU minutes for all fits, by a short one of each method here: ", said)
+    for kind in {f"{fit.kind} {fit.method}" for fit in plan.work.fits}:
+        assert f"{kind} " in said
+    assert sorted(config.run_dir.rglob("*")) == before
 
 
 def test_settings_are_chosen_in_each_fold_without_its_people(crossed, tmp_path):

@@ -21,9 +21,7 @@ def said(capfd):
 
 def test_what_was_left_out_is_named_where_it_is_little_and_else_where_to_look(tmp_path, capfd):
     of = {Reason.UNREADABLE: ["a/torn.npz"], Reason.NO_LABEL: [f"b/{i}.npz" for i in range(5)]}
-    rows = [
-        rejection_row(path, Rejection(path, reason, "why"), "synthesize") for reason in of for path in of[reason]
-    ]
+    rows = [rejection_row(path, Rejection(path, reason, "why"), "synthesize") for reason in of for path in of[reason]]
     counts = {"no_label": 5, "unreadable": 1}
     conclude(published(tmp_path / "s", "filter", {"left_out": counts}, rows))
     lines = said(capfd)

@@ -102,6 +102,18 @@ def test_entries_follow_the_contract_of_metrics(results):
     assert ["difference_to_whole" in r for r in ablated] == [False, False, True, True, True]
 
 
+def documented_keys(repo):
+    """The first column of the table of keys in `docs/pipeline.md`."""
+    page = (repo / "docs" / "pipeline.md").read_text().partition("\n## Evaluation\n")[2].partition("\nExperiments: ")[0]
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("|")]
+    return {key for first in rows for key in re.findall(r"`(\w+)`", first)}
+
+
+def test_the_keys_of_entries_are_those_that_the_documentation_lists(results, repo):
+    written = {key for entry in results for key in entry}
+    assert written == documented_keys(repo) - {"split_protocol", "tune_trials"}  # of holdout; of runs that tune
+
+
 def test_windows_of_an_ablation_are_cut_once_below_the_run(built):
     config, plan, _, _ = built
     folder = config.run_dir / "ablations" / "upsampling-on" / "prepare"
@@ -229,7 +241,7 @@ def test_what_cannot_be_is_said_before_anything_is_fitted(crossed):
         STAGE.plan(crossed().model_copy(update={"crossval": None}))
 
 
-def test_evaluate_takes_the_experiments_into_its_own_results(small_run, tmp_path):
+def test_evaluate_takes_the_experiments_into_its_own_results(small_run, tmp_path, repo):
     for stage in ("synthesize", "prepare", "pretrain", "finetune", "tune"):
         shutil.copytree(small_run.run_dir / stage, tmp_path / "small" / stage)
     few = {"methods": ["random_forest"], "n_folds": 3, "seeds": [0], "min_people": 2, "virtual_splits": []}
@@ -242,6 +254,10 @@ def test_evaluate_takes_the_experiments_into_its_own_results(small_run, tmp_path
     own = json.loads(crossed.file("metrics.json").read())
     every = json.loads(published.file("metrics.json").read())
     assert every["results"][-2:] == own["results"]
+    keys = {key for entry in every["results"][:-2] for key in entry}
+    assert keys <= documented_keys(repo)
+    assert "split_protocol" in keys
+    assert set(every) == {"results", "notes", "holdout_notes"}
     assert [r["protocol"] for r in every["results"][:-2]] == ["holdout"] * (len(every["results"]) - 2)
     assert set(own["notes"]) <= set(every["notes"])
     names = [stage.name for stage in stages(config)]

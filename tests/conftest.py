@@ -14,6 +14,13 @@ hypothesis.settings.load_profile("vimu")
 REPO = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of the two processes of `make test`, one runs all tests with Ray, which share one; the other runs the rest."""
+    for item in items:
+        if item.get_closest_marker("ray"):
+            item.add_marker(pytest.mark.xdist_group("ray"))
+
+
 @pytest.fixture(scope="session")
 def repo() -> Path:
     """The checkout's root."""

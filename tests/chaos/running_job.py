@@ -38,7 +38,7 @@ class Job:
 
     def working(self) -> list[int]:
         """Process ids of the Ray workers that are at a task."""
-        return [pid for pid in self.processes() if _title(pid).startswith("ray::Map")]
+        return [pid for pid in self.processes() if _title(pid).startswith("ray::FlatMap")]
 
     def kill_a_worker(self) -> int:
         """SIGKILL one that is at a task; 1, for it does not return before."""

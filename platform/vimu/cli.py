@@ -39,11 +39,12 @@ def doctor(
     of them is opened; nothing is written, and Ray is not started.
     """
     try:
-        checks = examine(load_config(Config, config, overrides))
+        settings = load_config(Config, config, overrides)
+        checks = examine(settings)
     except UserError as error:
         console.print(f"[bold red]error:[/] {escape(str(error))}")
         raise typer.Exit(EXIT_USER) from error
-    path = " ".join([str(config), *(f"--set {o}" for o in overrides)])
+    path = settings.given
     if json:
         typer.echo(as_json(checks, path))
     else:

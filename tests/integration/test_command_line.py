@@ -1,10 +1,14 @@
 """Jobs as a person runs them: from the repository's root, exit 0, 2 or 1, and the stdlib's `platform` intact."""
 
+import shlex
 import subprocess
 import sys
 
 import pytest
 from ruamel.yaml import YAML
+
+from vimu.runtime.manifest import Outcome
+from vimu.runtime.publish import publish
 
 JOBS = (
     "synthesize", "prepare", "pretrain", "tune", "finetune", "crossval", "evaluate", "export", "pipeline", "study",
@@ -52,6 +56,20 @@ def test_a_dry_run_from_the_root_shows_the_plan_and_writes_nothing(repo, small_d
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dry_run_of_what_would_be_refused_is_exit_2_with_the_difference(repo, small_data, demo_body, tmp_path):
+    inputs = f"[{{archive: amass, root: {small_data / 'amass'}, body: {demo_body}}}]"
+    folder = tmp_path / "demo" / "synthesize"
+    other = {"stage": "synthesize", "settings": {"rate_hz": 50.0}}
+    publish(folder, identity=other, build=lambda *_: Outcome({}, "h"), made_by="-")
+    out = run(
+        repo, "jobs/synthesize.py", "--config", "configs/demo.yaml", "--set", f"synthesize.inputs={inputs}", "--set",
+        f"runs_dir={tmp_path}", "--set", "synthesize.rate_hz=60", "--dry-run",
+    )  # fmt: skip
+    assert out.returncode == 2
+    assert "settings.rate_hz: 50.0 -> 60.0" in " ".join(out.stderr.split())
+    assert "Traceback" not in out.stderr
+
+
 def test_dump_config_is_a_configuration(repo, tmp_path):
     out = run(repo, "jobs/pipeline.py", "--config", "configs/open.yaml", "--set", "pretrain.epochs=7", "--dump-config")
     assert out.returncode == 0, out.stderr
@@ -88,7 +106,10 @@ def test_a_stage_before_its_input_names_the_job_to_run_first(repo, small_data, d
         f"prepare.real.root={small_data / 'dip'}", "--set", f"runs_dir={tmp_path}",
     )  # fmt: skip
     assert out.returncode == 2
-    assert "Run first: python jobs/synthesize.py" in " ".join(out.stderr.split())
+    again = "".join(out.stderr.split()).partition("Runfirst:")[2]  # whatever the console's width
+    given = [f"synthesize.inputs={inputs}", f"prepare.real.root={small_data / 'dip'}", f"runs_dir={tmp_path}"]
+    command = ["python jobs/synthesize.py --config configs/demo.yaml", *(f"--set {shlex.quote(g)}" for g in given)]
+    assert again == "".join(" ".join(command).split())
 
 
 @pytest.mark.parametrize(

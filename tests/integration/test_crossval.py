@@ -1,16 +1,19 @@
 """The experiments on all people as a job, on generated data: people apart, folds pooled, killed and gone on with."""
 
 import json
+import re
 import shutil
 
 import pyarrow.parquet as pq
 import pytest
+import ray
 
 from vimu.runtime.errors import UserError
 from vimu.stages import crossval, evaluate
 from vimu.stages.budget import units_of
 from vimu.stages.config import Config
 from vimu.stages.crossval import PARTS, STAGE
+from vimu.stages.crossval_estimate import estimate
 from vimu.stages.crossval_parts import Parts
 from vimu.stages.job import announce
 from vimu.stages.pipeline import stages
@@ -99,6 +102,18 @@ def test_entries_follow_the_contract_of_metrics(results):
     assert ["difference_to_whole" in r for r in ablated] == [False, False, True, True, True]
 
 
+def documented_keys(repo):
+    """The first column of the table of keys in `docs/pipeline.md`."""
+    page = (repo / "docs" / "pipeline.md").read_text().partition("\n## Evaluation\n")[2].partition("\nExperiments: ")[0]
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("|")]
+    return {key for first in rows for key in re.findall(r"`(\w+)`", first)}
+
+
+def test_the_keys_of_entries_are_those_that_the_documentation_lists(results, repo):
+    written = {key for entry in results for key in entry}
+    assert written == documented_keys(repo) - {"split_protocol", "tune_trials"}  # of holdout; of runs that tune
+
+
 def test_windows_of_an_ablation_are_cut_once_below_the_run(built):
     config, plan, _, _ = built
     folder = config.run_dir / "ablations" / "upsampling-on" / "prepare"
@@ -107,20 +122,26 @@ def test_windows_of_an_ablation_are_cut_once_below_the_run(built):
     assert one.variant.pretraining in {fit.windows for fit in plan.work.fits}
 
 
-def test_a_killed_run_fits_only_what_is_missing_and_ends_the_same(built, tmp_path, monkeypatch):
+def test_a_killed_run_fits_only_what_is_missing_or_damaged_and_ends_the_same(built, tmp_path, monkeypatch, capfd):
     config, plan, folder, outcome = built
     shutil.copytree(folder / PARTS, tmp_path / PARTS)
     parts = Parts(tmp_path / PARTS)
-    lost = [plan.work.fits[0], *[fit for fit in plan.work.fits if fit.kind in ("forest", "finetuned")][:4]]
+    lost = [plan.work.fits[0], *[fit for fit in plan.work.fits if fit.kind in ("forest", "finetuned")][:5]]
     parts.result(lost[0]).write_bytes(b"torn")
     for fit in lost[:3]:
         parts.mark(fit).unlink()  # killed before the mark
-    for fit in lost[3:]:
+    for fit in lost[3:5]:
         parts.result(fit).unlink()
+    damaged = parts.result(lost[5])
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")  # the disk's or somebody's doing, after the mark
     put, fitted = Parts.put, []
     monkeypatch.setattr(Parts, "put", lambda self, fit, *rest: (fitted.append(fit), put(self, fit, *rest)))
     again = STAGE.build(config, plan, tmp_path)
     assert sorted(fit.key for fit in fitted) == sorted(fit.key for fit in lost)
+    said = " ".join(capfd.readouterr().err.split())
+    assert "damaged since, fitted again: " in said
+    assert lost[5].name in said
+    assert lost[0].name not in said  # without its mark it never was whole
     assert again.content_hash == outcome.content_hash
     assert (tmp_path / "metrics.json").read_text() == (folder / "metrics.json").read_text()
     fitted.clear()
@@ -169,6 +190,17 @@ def test_the_budget_is_said_before_and_published_results_are_left_alone(built, c
     assert "nothing to do" in STAGE.state(config, STAGE.plan(config))
 
 
+def test_a_dry_run_says_what_it_would_cost_without_ray_and_writes_nothing(built, monkeypatch):
+    config, plan, _, _ = built
+    monkeypatch.setattr(ray, "remote", None)
+    before = sorted(config.run_dir.rglob("*"))
+    said = estimate(config, plan)
+    assert re.match(r"about \d+\.\d CPU minutes for all fits, by a short one of each method here: ", said)
+    for kind in {f"{fit.kind} {fit.method}" for fit in plan.work.fits}:
+        assert f"{kind} " in said
+    assert sorted(config.run_dir.rglob("*")) == before
+
+
 def test_settings_are_chosen_in_each_fold_without_its_people(crossed, tmp_path):
     few = {"methods": ["penalty_cnn", "random_forest"], "label_shares": [], "ablations": [], "virtual_splits": []}
     config = crossed(**few, seeds=[0], tune_trials=2, validation="none")
@@ -185,6 +217,16 @@ def test_settings_are_chosen_in_each_fold_without_its_people(crossed, tmp_path):
     ]  # fmt: skip
 
 
+def test_settings_that_change_no_result_leave_it_the_same_run(crossed):
+    config = crossed(ablations=["penalty"])
+    idle = config.model_dump(mode="json")
+    idle["pretrain"] |= {"n_workers": 1, "device": "gpu", "seed": 9, "checkpoint_every_epochs": 7}
+    idle["finetune"] |= {"seeds": [4]}
+    one, other = (STAGE.plan(c) for c in (config, Config.model_validate(idle)))
+    assert one.identity == other.identity
+    assert one.work.fits == other.work.fits
+
+
 def test_what_cannot_be_is_said_before_anything_is_fitted(crossed):
     with pytest.raises(UserError, match=r"`crossval.virtual_splits` must do without styles.* amass"):
         STAGE.plan(crossed(virtual_splits=["styles"]))
@@ -199,7 +241,7 @@ def test_what_cannot_be_is_said_before_anything_is_fitted(crossed):
         STAGE.plan(crossed().model_copy(update={"crossval": None}))
 
 
-def test_evaluate_takes_the_experiments_into_its_own_results(small_run, tmp_path):
+def test_evaluate_takes_the_experiments_into_its_own_results(small_run, tmp_path, repo):
     for stage in ("synthesize", "prepare", "pretrain", "finetune", "tune"):
         shutil.copytree(small_run.run_dir / stage, tmp_path / "small" / stage)
     few = {"methods": ["random_forest"], "n_folds": 3, "seeds": [0], "min_people": 2, "virtual_splits": []}
@@ -212,6 +254,10 @@ def test_evaluate_takes_the_experiments_into_its_own_results(small_run, tmp_path
     own = json.loads(crossed.file("metrics.json").read())
     every = json.loads(published.file("metrics.json").read())
     assert every["results"][-2:] == own["results"]
+    keys = {key for entry in every["results"][:-2] for key in entry}
+    assert keys <= documented_keys(repo)
+    assert "split_protocol" in keys
+    assert set(every) == {"results", "notes", "holdout_notes"}
     assert [r["protocol"] for r in every["results"][:-2]] == ["holdout"] * (len(every["results"]) - 2)
     assert set(own["notes"]) <= set(every["notes"])
     names = [stage.name for stage in stages(config)]

@@ -95,7 +95,7 @@ def test_the_card_says_what_it_is_made_of_and_how_good(small_run, recognizer):
 
 def test_again_it_does_nothing_and_another_choice_is_refused(small_run):
     assert not run(small_run).fresh
-    with pytest.raises(UserError, match=r"`settings.start` was \"finetuned\", but is \"scratch\""):
+    with pytest.raises(UserError, match=r"settings\.start: finetuned -> scratch"):
         run(changed(small_run, export={"start": "scratch"}))
     with pytest.raises(UserError, match=r"`export.seed` must be among those trained \(0, 1\), but is 7"):
         run(changed(small_run, export={"seed": 7}))
@@ -129,9 +129,18 @@ def test_what_a_killed_export_left_does_no_harm(small_run, copied_run):
 
 
 def test_a_chosen_model_is_exported_without_figures_where_there_are_none(copied_run):
-    shutil.rmtree(copied_run.run_dir / "evaluate")
-    run(changed(copied_run, export={"start": "scratch", "seed": 1}))
+    evaluated = copied_run.run_dir / "evaluate"
+    evaluated.rename(copied_run.run_dir / "later")
+    config = changed(copied_run, export={"start": "scratch", "seed": 1})
+    run(config)
     card = vimu.Recognizer.load(copied_run.run_dir).card
     assert (card["model"]["start"], card["model"]["seed"], card["metrics"]) == ("scratch", 1, None)
     assert [d["name"] for d in card["data"]] == ["dip"]
     assert "No figures of it were published" in (copied_run.run_dir / "export" / "card.md").read_text()
+    (copied_run.run_dir / "later").rename(evaluated)  # evaluated since: the same model, with figures
+    assert "would renew" in export.STAGE.state(config, export.STAGE.plan(config))
+    assert run(config).fresh
+    renewed = vimu.Recognizer.load(copied_run.run_dir).card
+    assert renewed["metrics"]["experiment"] == "scratch"
+    assert renewed["model"] == card["model"]
+    assert not run(config).fresh

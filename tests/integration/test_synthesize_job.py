@@ -79,7 +79,7 @@ def test_again_is_a_no_op_and_another_configuration_is_refused(small_run, small_
     assert (small_run.run_dir / "synthesize" / "_SUCCESS").stat().st_mtime_ns == before
     settings = small_run.synthesize.model_dump(mode="json") | {"rate_hz": 50}
     other = small_config(small_run.runs_dir, synthesize=settings)
-    with pytest.raises(UserError, match=r"`settings\.rate_hz` was 60\.0, but is 50\.0"):
+    with pytest.raises(UserError, match=r"settings\.rate_hz: 60\.0 -> 50\.0"):
         synthesize.STAGE.run(other, synthesize.plan(other), "small.yaml")
 
 

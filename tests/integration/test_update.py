@@ -16,6 +16,7 @@ from vimu.runtime.errors import UserError
 from vimu.runtime.published import open_published
 from vimu.runtime.storage import location
 from vimu.stages import synthesize
+from vimu.stages.estimate import estimate
 
 pytestmark = pytest.mark.ray
 
@@ -52,7 +53,9 @@ def test_only_what_is_new_or_changed_is_read(small_config, demo_body, archive, t
     shutil.copytree(tmp_path / "aside", archive, dirs_exist_ok=True)
     with pytest.raises(UserError, match="take in what is new in the archives with `--update`"):
         run(config)
-    assert "would take into" in synthesize.STAGE.state(config, synthesize.plan(config), update=True)
+    plan = synthesize.plan(config)
+    assert "would take into" in synthesize.STAGE.state(config, plan, update=True)
+    shown = synthesize.STAGE.shown(config, plan, update=True)
 
     second = run(config, update=True)
     assert second.fresh
@@ -62,12 +65,19 @@ def test_only_what_is_new_or_changed_is_read(small_config, demo_body, archive, t
     assert updated["files_read"] + updated["files_as_before"] == n_files - by_rule
     assert updated["files_as_before"] <= same
     assert updated["files_gone"] == 1
+    assert {f"files_{name}": shown.counts[f"files_{name}"] for name in ("as_before", "gone")} | {
+        "files_read": shown.counts["files_to_read"]
+    } == updated
+    assert updated["files_read"] == sum(len(task.files) for task in shown.work.tasks) < plan.counts["files_to_read"]
+    assert sum(n for _, n in shown.tables["label"]) == updated["files_read"]
+    assert estimate(config, shown).count(f" of {updated['files_read']} files") == 1
     counts = second.manifest["counts"]
     assert counts["files_in"] == n_files == counts["clips"] + counts["rejections"]
     scratch = run(config_for(small_config, demo_body, tmp_path / "runs", archive, name="scratch"))
     assert second.content_hash == scratch.content_hash != first.content_hash
     assert not (config.run_dir / ".synthesize.replaced").exists()
     assert not run(config, update=True).fresh
+    assert synthesize.STAGE.shown(config, plan, update=True) is plan  # nothing to update
 
     (archive / "again.npz").write_bytes(b"")
     third = run(config, update=True)
@@ -101,7 +111,7 @@ def test_other_settings_are_no_update(small_config, demo_body, archive, tmp_path
     config = config_for(small_config, demo_body, tmp_path / "runs", archive)
     run(config)
     other = config.model_copy(update={"synthesize": config.synthesis.model_copy(update={"rate_hz": 50.0})})
-    with pytest.raises(UserError, match=r"`settings\.rate_hz` was 60\.0, but is 50\.0"):
+    with pytest.raises(UserError, match=r"settings\.rate_hz: 60\.0 -> 50\.0"):
         run(other, update=True)
 
 

@@ -1,5 +1,7 @@
 """Configuration: every error at once, YAML without surprises."""
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from vimu.runtime.config import configs_folder, find_yaml, load_config
 from vimu.runtime.errors import UserError
 from vimu.runtime.yaml import parse_yaml
 from vimu.stages.config import Config
+from vimu.stages.stage import upstream
 
 MINIMAL = (
     "name: x\nsynthesize: {inputs: [{archive: bandai, root: d}]}\nprepare: {real: {recordings: umafall, root: r}}\n"
@@ -37,9 +40,29 @@ def test_all_errors_come_at_once(minimal):
     assert "but is {" not in text  # a section that contradicts itself is not printed
 
 
+def test_paths_are_those_that_were_written(minimal):
+    overrides = [
+        "pretrain.model={kind: deepconvlstm, filters: 0}", "baselines=[{kind: penalty_cnn, widths: [8, -1]}]",
+        "finetune.seeds=[x]",
+    ]  # fmt: skip
+    with pytest.raises(UserError) as error:
+        load_config(Config, minimal, overrides)
+    paths = [line.split("`")[1] for line in str(error.value).splitlines()[1:]]
+    assert paths == ["pretrain.model.filters", "finetune.seeds.0", "baselines.0.widths.1"]
+
+
 def test_set_overrides_and_makes_sections(minimal):
     config = load_config(Config, minimal, ["pretrain.lr=1e-3", "tune.n_trials=3", "prepare.windows.rate_hz=20"])
     assert (config.pretrain.lr, config.tune.n_trials, config.prepare.windows.rate_hz) == (0.001, 3, 20)
+
+
+def test_a_configuration_knows_what_to_paste_after_config(minimal):
+    config = load_config(Config, minimal, ["pretrain.lr=1e-3", "prepare.real.root=/my data"])
+    assert shlex.split(config.given) == [
+        str(minimal), "--set", "pretrain.lr=1e-3", "--set", "prepare.real.root=/my data"
+    ]  # fmt: skip
+    with pytest.raises(UserError, match=re.escape(f"Run first: python jobs/prepare.py --config {config.given}")):
+        upstream(config.model_copy(update={"runs_dir": minimal.parent}), "prepare")
 
 
 def test_set_reaches_the_items_of_a_list(minimal):
@@ -90,6 +113,12 @@ def test_numbers_are_numbers():
 def test_an_unknown_archive_lists_the_known():
     with pytest.raises(UserError, match=r"`archive` must be one of .*bandai.*, but is `bandia`"):
         find_yaml("archives", "bandia")
+
+
+def test_a_study_that_there_is_not_lists_those_of_its_kind():
+    with pytest.raises(UserError) as error:
+        find_yaml("studies", "nosuch", holds="settings")
+    assert str(error.value).startswith("`tune.study` must be one of benchmark, head, open, settings, size, or the path")
 
 
 def test_configs_are_found_in_a_checkout(repo):

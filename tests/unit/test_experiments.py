@@ -17,7 +17,7 @@ from vimu.training.settings import AugmentSettings, FinetuneSettings, PretrainSe
 from vimu.tuning.experiments import CrossvalSettings
 from vimu.tuning.fits import Fit
 from vimu.tuning.folds import folds_by
-from vimu.tuning.nested import FineTuned, ForestWithCopies, FromScratch, tune_inside
+from vimu.tuning.nested import FineTuned, ForestWithCopies, FromScratch, tune_inside, varied
 from vimu.tuning.rows import REAL, Rows, Variant, every_fit
 from vimu.windows.schema import WindowSet
 
@@ -30,14 +30,52 @@ from vimu.windows.schema import WindowSet
         ({"n_folds": 2}, "greater than or equal to 3"),
         ({"label_shares": [0.1, 0]}, "greater than 0"),
         ({"ablations": ["penalty", "penalty"]}, "must name each once"),
-        ({"settings": {"penalty_cnn": {"pretrain": {"epoch": 3}}}}, r"`pretrain\.epoch` is no setting"),
-        ({"settings": {"penalty_cnn": {"finetune": {"lr": -1}}}}, r"`finetune\.lr`.*greater than 0"),
-        ({"settings": {"penalty_cnn": {"scratch": {"seed": 3}}}}, r"`scratch\.seed` must be left to `crossval\.seeds`"),
+        ({"settings": {"penalty_cnn": {"pretrain": {"epoch": 3}}}}, r"`settings\.penalty_cnn\.pretrain\.epoch` is no"),
+        ({"settings": {"penalty_cnn": {"finetune": {"lr": -1}}}}, r"penalty_cnn\.finetune\.lr`.* 0, but is -1"),
+        ({"settings": {"penalty_cnn": {"scratch": {"seed": 3}}}}, r"scratch\.seed`: must be left to `crossval\.seeds`"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(given, message):
     with pytest.raises(UserError, match=message):
         validate(CrossvalSettings, given, where="test")
+
+
+def test_all_that_is_wrong_comes_at_once_by_the_path_that_was_written():
+    with pytest.raises(UserError) as error:
+        validate(
+            CrossvalSettings,
+            {
+                "methods": ["svm"],
+                "settings": {
+                    "svm": {},
+                    "penalty_cnn": {
+                        "pretrain": {"model": {"widths": [8, 0]}, "lr": -1, "augment": {"speed": 2}},
+                        "scratch": {"epochs": 0, "model": {"kind": "deepconvlstm"}},
+                        "finetune": {"shedule": "all", "seeds": [1]},
+                    },
+                    "deepconvlstm": {"pretrain": {"model": {"widths": [8]}}, "scratch": {"model": 3}},
+                },
+            },
+            where="run.yaml",
+        )
+    said = [line.removeprefix("  - ") for line in str(error.value).splitlines()]
+    paths = [line.split("`")[1].removeprefix("settings.") for line in said[1:]]
+    assert said[0] == "run.yaml has 11 errors:"
+    assert paths == [
+        "methods.0", "svm", "penalty_cnn.pretrain.model.widths.1", "penalty_cnn.pretrain.lr",
+        "penalty_cnn.pretrain.augment.speed", "penalty_cnn.scratch.model.kind", "penalty_cnn.scratch.epochs",
+        "penalty_cnn.finetune.seeds", "penalty_cnn.finetune.shedule", "deepconvlstm.pretrain.model.widths",
+        "deepconvlstm.scratch.model",
+    ]  # fmt: skip
+    assert said[1].endswith("input should be 'penalty_cnn', 'deepconvlstm' or 'random_forest', but is 'svm'.")
+    assert said[6].endswith("must be penalty_cnn, whose settings these are, but is 'deepconvlstm'.")
+    assert said[11].endswith("must be of `kind` penalty_cnn or deepconvlstm, but is 3.")
+
+
+@pytest.mark.parametrize("settings", [3, [], {"penalty_cnn": 3}, {1: {}}, {"penalty_cnn": {"pretrain": [1]}}])
+def test_settings_of_another_shape_are_refused(settings):
+    with pytest.raises(UserError, match="`settings"):
+        validate(CrossvalSettings, {"settings": settings}, where="test")
 
 
 def test_settings_of_a_network_go_over_the_runs():
@@ -57,9 +95,32 @@ def test_settings_of_a_network_go_over_the_runs():
     assert settings.scratch_of("penalty_cnn", base) == base
 
 
-def rows_of(**changes):
+def rows_of(pretrain=None, finetune=None, **changes):
     settings = validate(CrossvalSettings, {"n_folds": 3, "label_shares": [0.1, 1.0]} | changes, where="test")
-    return Rows(settings, Variant("", PretrainSettings(), FinetuneSettings()), n_trees=10)
+    return Rows(settings, Variant("", pretrain or PretrainSettings(), finetune or FinetuneSettings()), n_trees=10)
+
+
+IDLE = {"n_workers": 4, "device": "gpu", "checkpoint_every_epochs": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({"pretrain": PretrainSettings(**IDLE, seed=5)}, True),
+        ({"finetune": FinetuneSettings(seeds=(7,))}, True),
+        ({"settings": {"penalty_cnn": {"pretrain": IDLE, "scratch": {"n_workers": 1}}}}, True),
+        ({"pretrain": PretrainSettings(precision="bf16")}, False),
+        ({"pretrain": PretrainSettings(noise_std=0.2)}, False),
+        ({"finetune": FinetuneSettings(lr=0.5)}, False),
+    ],
+)
+def test_settings_that_change_no_result_change_no_fit(changes, same):
+    plain, other = (rows_of(virtual_splits=[], **given) for given in ({}, changes))
+    keys, others = ({fit.key for fit in every_fit(list(make.table(known={}, styles=False)))} for make in (plain, other))
+    assert (keys == others) == same
+    if "settings" in changes:
+        empty = {"pretrain": {}, "scratch": {}, "finetune": {}, "seeds": None}
+        assert other.settings.identity() == plain.settings.identity() | {"settings": {"penalty_cnn": empty}}
 
 
 def test_what_rows_share_is_fitted_once():
@@ -174,6 +235,14 @@ def test_searched_settings_reach_the_fit(tmp_path):
     params = {"lr_factor": 2.0, "variation": 0.5, "schedule": "all", "encoder_lr_share": 0.3}
     fine = FineTuned(FinetuneSettings(), ("a",), tmp_path, 0).after(params).settings
     assert (fine.lr, fine.schedule, fine.encoder_lr_share, fine.augment.scale) == (0.002, "all", 0.3, 0.05)
+
+
+def test_a_search_varies_the_pace_with_all_else_and_never_to_a_standstill():
+    settings = AugmentSettings(misalignment_deg=20, scale=0.1, speed=0.2, noise=0.05)
+    assert varied(settings, {"variation": 2.0}) == AugmentSettings(misalignment_deg=40, scale=0.2, speed=0.4, noise=0.1)
+    fast = varied(AugmentSettings(speed=0.6), {"variation": 2.0})
+    assert 0.6 < fast.speed < 1
+    assert AugmentSettings.model_validate(fast.model_dump()) == fast
 
 
 def test_a_network_may_have_seeds_of_its_own():

@@ -1,6 +1,7 @@
 """Who is apart from whom, and how much of the recordings is labelled."""
 
 import re
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -12,8 +13,12 @@ from toy_windows import HOP, LENGTH, windows
 from vimu.archives.config import load_archive
 from vimu.archives.take import take_of
 from vimu.runtime.errors import UserError
+from vimu.stages.crossval import _dealt
+from vimu.tuning.experiments import CrossvalSettings
 from vimu.tuning.folds import Folds, folds_by, parts_of, require_every_class, style_of_each
+from vimu.tuning.rows import REAL
 from vimu.tuning.shares import recorded_s, share_of_trials
+from vimu.tuning.side import Side
 
 
 @given(share=st.floats(0.001, 1), larger=st.floats(0.001, 1), seed=st.integers(0, 50))
@@ -67,6 +72,25 @@ def test_a_class_that_a_fold_cannot_learn_is_named():
         UserError, match=r"of `toy`, but with subjects apart there is none of `hopping` in fold 1, `hopp"
     ):
         require_every_class(replace(every, label=label), folds, "fold", dataset="toy")
+
+
+@pytest.mark.parametrize(
+    ("changes", "lacks"),
+    [
+        ({"validation": "fold"}, True),
+        ({"validation": "none"}, False),
+        ({"validation": "none", "tune_trials": 2}, True),  # the search parts judges from those who train
+    ],
+)
+def test_a_class_that_a_search_cannot_learn_is_named_before_it(changes, lacks):
+    every = windows()
+    fold = folds_by(every, every.subject.tolist(), "subjects", n_folds=3, seed=0, dataset="toy").fold
+    people = [every.subject[fold == k][0] for k in (0, 1)]  # of all folds but one
+    label = np.where((every.label == "hopping") & ~np.isin(every.subject, people), "walking", every.label)
+    side = Side("toy", replace(every, label=label), every.classes, synthetic=True, groups="subjects", left_out={})
+    settings = CrossvalSettings(n_folds=3, min_people=2, virtual_splits=(), fold_seed=0, **changes)
+    with pytest.raises(UserError, match="none of `hopping` in fold") if lacks else nullcontext():
+        _dealt({REAL: side}, {}, settings)
 
 
 def test_held_out_styles_take_all_their_clips_with_them():

@@ -137,3 +137,12 @@ def test_statistics_tell_the_network_how_strong_a_motion_is():
         seeing.classifier[0].weight[:, :16] = 0  # of the latent
         assert (seeing(x) - seeing(3 * x)).abs().max() > 0.1
         torch.testing.assert_close(seeing(x), seeing(x.flip(1)))
+
+
+@pytest.mark.parametrize("n_frames", [1, 2, 3])
+def test_short_windows_are_varied_to_numbers(n_frames):
+    x = torch.arange(4.0 * n_frames * 3).view(4, n_frames, 3)
+    paced = at_pace(x, torch.tensor([0.8, 1.2, 1.0, 1.9]), torch.tensor([0.0, 0.3, 1.0, 0.5]))
+    assert torch.isfinite(paced).all()
+    if n_frames == 1:
+        torch.testing.assert_close(paced, x)

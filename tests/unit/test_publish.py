@@ -9,7 +9,7 @@ from filelock import FileLock
 
 from vimu.runtime.errors import UserError
 from vimu.runtime.manifest import Outcome, content_hash
-from vimu.runtime.publish import publish
+from vimu.runtime.publish import publish, publishing_state
 from vimu.runtime.published import open_published
 
 IDENTITY = {"stage": "s", "settings": {"a": 1, "b": {"c": [1, 2]}}, "inputs": {}}
@@ -21,8 +21,8 @@ def build(staging: Path, previous=None) -> Outcome:
     return Outcome(counts={"rows": 3}, content_hash="h", details={"k": "v"}, licences={"src": "CC0"})
 
 
-def do(folder: Path, identity=IDENTITY, builder=build):
-    return publish(folder, identity=identity, build=builder, made_by="python jobs/s.py")
+def do(folder: Path, identity=IDENTITY, builder=build, **options):
+    return publish(folder, identity=identity, build=builder, made_by="python jobs/s.py", **options)
 
 
 def test_published_once_then_a_no_op(tmp_path):
@@ -39,8 +39,47 @@ def test_another_configuration_is_refused_with_the_difference(tmp_path):
     do(tmp_path / "s")
     other = json.loads(json.dumps(IDENTITY))
     other["settings"]["b"]["c"] = [1, 3]
-    with pytest.raises(UserError, match=r"`settings\.b\.c\.1` was 2, but is 3"):
+    with pytest.raises(UserError, match=r"  - settings\.b\.c\.1: 2 -> 3\n"):
         do(tmp_path / "s", identity=other)
+
+
+def test_a_refusal_shows_values_as_a_person_writes_them(tmp_path):
+    there = {"a": "x", "b": None, "c": True, "d": [1, 2], "e": {"f": 1}, "g": "0" * 64, "h": "", "same": 1}
+    asked = {"a": "y", "b": {"k": ["v"]}, "c": False, "d": [], "e": {"f": 2.5}, "g": "1" * 64, "h": None, "same": 1}
+    do(tmp_path / "s", identity={"stage": "s", **there})
+    for refused in (do, lambda folder, identity: publishing_state(folder, identity)):
+        with pytest.raises(UserError) as error:
+            refused(tmp_path / "s", identity={"stage": "s", **asked})
+        assert [line.removeprefix("  - ") for line in str(error.value).splitlines()[1:-1]] == [
+            "a: x -> y", "b: null -> {k: [v]}", "c: true -> false", "d: [1, 2] -> []", "e.f: 1 -> 2.5",
+            f"g: {'0' * 12} -> {'1' * 12}", 'h: "" -> null',
+        ]  # fmt: skip
+
+
+def test_what_a_stage_is_renewed_by_replaces_without_being_asked(tmp_path):
+    def of(figures, a=1):
+        return {"stage": "s", "settings": {"a": a}, "inputs": {"figures": figures, "model": "m"}}
+
+    renewed_by = ("inputs.figures",)
+    calls = []
+
+    def build_of(staging, previous):
+        calls.append(staging)
+        return build(staging)
+
+    for figures in (None, "first", "first", "second"):
+        done = do(tmp_path / "s", builder=build_of, identity=of(figures), renewed_by=renewed_by)
+        assert done.manifest["identity"]["inputs"]["figures"] == figures
+    assert len(calls) == 3
+    assert "would renew" in publishing_state(tmp_path / "s", of("third"), renewed_by=renewed_by)
+    for other in (of("third", a=2), of("second", a=2)):
+        with pytest.raises(UserError, match=r"settings\.a: 1 -> 2"):
+            do(tmp_path / "s", builder=build_of, identity=other, renewed_by=renewed_by)
+        with pytest.raises(UserError, match=r"settings\.a: 1 -> 2"):
+            publishing_state(tmp_path / "s", other, renewed_by=renewed_by)
+    with pytest.raises(UserError, match=r"inputs\.figures: second -> third"):
+        do(tmp_path / "s", builder=build_of, identity=of("third"))
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".s.lock", "s"]
 
 
 def test_a_failed_build_shows_nothing_and_can_go_on(tmp_path):

@@ -47,7 +47,7 @@ def test_published_once_then_a_no_op_and_another_configuration_refused(folder):
     assert [file.read() for file in again.files("clips/")] == [b"123"]
     assert again.file("table").local().read_bytes() == b"45"
     assert "nothing to do" in publishing_state(folder, IDENTITY)
-    with pytest.raises(UserError, match=r"`settings\.a` was 1, but is 2"):
+    with pytest.raises(UserError, match=r"settings\.a: 1 -> 2"):
         do(folder, identity=IDENTITY | {"settings": {"a": 2}})
 
 

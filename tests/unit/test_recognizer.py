@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from exported import CLASSES, fed, network, worn
+import vimu
+from exported import CLASSES, fed, network, worn, write_export
 from vimu.contracts import STANDARD_GRAVITY
 from vimu.imu.mounting import remounted
 from vimu.models.forest import Forest
@@ -92,11 +93,41 @@ def test_sensors_are_taken_by_name_whatever_their_order(recognizer):
         ({"acc": worn().acc[:0]}, "at least a window of 1 s long, but is 0.00 s"),
         ({"frame": "world", "gravity": "removed"}, "must be without gravity, as `gravity` says, but the mean of chest"),
         ({"frame": "world"}, "needs `ori`, which is missing"),
+        ({"frame": "sensr"}, "`recording.frame` must be one of world, sensor, root, but is 'sensr'"),
+        ({"gravity": "yes"}, "`recording.gravity` must be one of included, removed, but is 'yes'"),
     ],
 )
 def test_a_recording_that_does_not_fit_is_an_error(recognizer, changes, says):
     with pytest.raises(UserError, match=says):
         recognizer.predict(worn(**changes))
+
+
+def test_what_the_model_has_no_use_for_is_not_looked_at(recognizer, turned):
+    recording = worn(sensors=("chest", "left_wrist", "right_wrist"))
+    recording.acc[5:9, 1] = np.nan  # the left wrist's battery was empty
+    odd = np.full((150, 3, 3), 1e300)
+    odd[::2] = np.nan
+    more = replace(recording, gyr=odd, ori=np.zeros((150, 3, 3, 3)))
+    alone = replace(recording, acc=recording.acc[:, [0, 2]], sensors=("chest", "right_wrist"))
+    np.testing.assert_array_equal(recognizer.predict(more).probabilities, recognizer.predict(alone).probabilities)
+    loaded, _, recording, mounting = turned
+    np.testing.assert_array_equal(
+        loaded.predict(replace(recording, gyr=odd[:, :2]), mounting=mounting | {"left_wrist": None}).probabilities,
+        loaded.predict(recording, mounting=mounting).probabilities,
+    )
+
+
+def test_a_gyroscope_that_the_model_does_not_use_may_be_broken(tmp_path):
+    fits = fed(feature_set="sensor_acc_gyr", gyroscopes=["right_wrist"])
+    loaded = vimu.Recognizer.load(write_export(tmp_path / "export", fits, network(fits)))
+    gyr = np.random.default_rng(0).normal(size=(150, 2, 3)).astype(np.float32)
+    broken = gyr.copy()
+    broken[3:, 0] = np.inf
+    np.testing.assert_array_equal(
+        loaded.predict(worn(gyr=broken)).probabilities, loaded.predict(worn(gyr=gyr)).probabilities
+    )
+    with pytest.raises(UserError, match="`gyr` of right_wrist must be finite, but is not in frame 3"):
+        loaded.predict(worn(gyr=broken[:, ::-1]))
 
 
 def test_what_is_no_recording_is_an_error(recognizer):
@@ -119,7 +150,7 @@ def test_mounting_is_given_where_the_model_was_trained_with_it(turned, recognize
     got = loaded.predict(recording, mounting=mounting)
     np.testing.assert_allclose(got.probabilities, model.predict_proba(wanted), atol=1e-5)
     for wrong in (None, {"chest": np.eye(3)}):
-        with pytest.raises(UserError, match="`mounting` must give the turn of chest, right_wrist"):
+        with pytest.raises(UserError, match=r"turn of chest, right_wrist .*right_wrist (is|are) missing"):
             loaded.predict(recording, mounting=wrong)
     for wrong in (2 * np.eye(3), np.zeros(3), np.diag([1.0, 1, -1])):
         with pytest.raises(UserError, match="must hold rotation matrices"):

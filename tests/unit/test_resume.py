@@ -72,6 +72,6 @@ def test_one_of_another_configuration_is_refused_with_the_difference(storage):
     with pytest.raises(UserError) as caught:
         look(storage, other)
     said = str(caught.value)
-    assert "`settings.lr` is 0.1 there and 0.2 here" in said
-    assert "`classes` is ['walking', 'waving'] there and ['walking'] here" in said
+    assert "settings.lr: 0.1 -> 0.2" in said
+    assert "classes: [walking, waving] -> [walking]" in said
     assert "scale" not in said

@@ -11,7 +11,7 @@ from vimu.runtime.config import find_yaml, load_config, validate
 from vimu.runtime.errors import UserError
 from vimu.stages.config import Config
 from vimu.training.settings import FinetuneSettings, PretrainSettings
-from vimu.tuning.candidate import Candidate, check_study, suggested_params
+from vimu.tuning.candidate import Candidate, check_study, load_study, suggested_params
 from vimu.tuning.settings_study import FIXED, SettingsStudy
 
 BASE = Candidate(pretrain=PretrainSettings(epochs=8), finetune=FinetuneSettings())
@@ -148,8 +148,47 @@ def test_all_that_does_not_fit_the_settings_comes_at_once():
 )
 def test_a_space_that_means_nothing_is_refused(space, says):
     with pytest.raises(UserError) as error:
-        study(space)
+        check_study(study(space), BASE)
     assert says in str(error.value)
+
+
+def test_all_that_is_wrong_with_a_file_comes_in_one_round_a_line_each(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        """
+        kind: settings
+        prunning: null
+        space:
+          pretrain.lr: {log: [1.0e-2, 1.0e-3]}
+          pretrain.n_workers: {choice: [1, 2]}
+          lr: {log: [1.0e-4, 1.0e-3]}
+          finetune.lr: {log: [1.0e-4, 1.0e-3], also: [pretrain.learning_rate]}
+          finetune.encoder_lr_share: {linear: [0.1, 2.0], when: {finetune.schedule: head}}
+          finetune.unfreeze_every_epochs: {integer: [1, 4], when: {finetune.schedule: gradual}}
+        """
+    )
+    with pytest.raises(UserError) as error:
+        load_study(path, BASE)
+    said = str(error.value).splitlines()
+    assert said[0] == f"{path} has 6 errors:"
+    for line, part in zip(
+        said[1:],
+        (
+            "`space.pretrain.lr`: `log` must be [low, high] with low < high", "`prunning` is no setting.",
+            "`pretrain.n_workers` must not be searched", "`lr` must be a setting of `pretrain` or `finetune`.",
+            "`pretrain.learning_rate` is no setting.", "`finetune.encoder_lr_share`: input should be less than or",
+        ),
+        strict=True,
+    ):  # fmt: skip
+        assert part in line
+
+
+@pytest.mark.parametrize("space", ["3", "[1]", "{}", "{finetune.lr: 3}"])
+def test_a_file_of_another_shape_is_refused(tmp_path, space):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"kind: settings\nspace: {space}\n")
+    with pytest.raises(UserError, match="has 1 error"):
+        load_study(path, BASE)
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from vimu.runtime.errors import UserError
 from vimu.stages.config import Config
 from vimu.training.settings import FinetuneSettings, PretrainSettings
 from vimu.tuning.crossval import out_of_fold, run_trial
+from vimu.tuning.folds import Folds, folds_by
 from vimu.tuning.side import cautions, side_of
 from vimu.tuning.study import ComparedMethod, PlacementStudy, Trial
 from vimu.windows.features import channel_names
 from vimu.windows.schema import WindowSet
-from vimu.windows.split import fold_of_each
 
 SENSORS = ("chest", "waist", "right_wrist")
 
@@ -161,7 +161,7 @@ def test_shipped_studies_fit_their_base_and_name_sensors_that_it_has(repo):
 
 def test_every_window_is_predicted_once_by_a_learner_that_never_saw_its_person():
     toy, calls = windows(), []
-    fold = fold_of_each(toy.subject.tolist(), toy.label.tolist(), n_folds=3, seed=0, dataset="toy")
+    folds = folds_by(toy, toy.subject.tolist(), "subjects", n_folds=3, seed=0, dataset="toy")
 
     def learner(train, val, test):
         people = [set(part.subject.tolist()) for part in (train, val, test)]
@@ -169,9 +169,15 @@ def test_every_window_is_predicted_once_by_a_learner_that_never_saw_its_person()
         calls.append(test.window_id.tolist())
         return np.eye(3)[test.targets(toy.classes)]
 
-    probabilities = out_of_fold(toy, 3, fold, learner)
+    probabilities = out_of_fold(toy, 3, folds, learner)
     assert sorted(name for call in calls for name in call) == toy.window_id.tolist()
     np.testing.assert_array_equal(probabilities.argmax(axis=1), toy.targets(toy.classes))
+
+
+def test_a_person_in_two_folds_is_refused():
+    toy = windows()
+    with pytest.raises(UserError, match="A subject must be in one split only"):
+        out_of_fold(toy, 3, Folds("subjects", np.arange(len(toy)) % 3, 3), lambda *_: None)
 
 
 def trial_of(toy, sensors, seed, method="random_forest", experiment="scratch", virtual=None):

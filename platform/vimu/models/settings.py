@@ -59,7 +59,9 @@ def _kind(given: Any) -> str:
 
 NetworkSettings = Annotated[
     Annotated[CnnSettings, Tag("penalty_cnn")] | Annotated[DeepConvLstmSettings, Tag("deepconvlstm")],
-    Discriminator(_kind),
+    Discriminator(
+        _kind, custom_error_type="kind", custom_error_message="must be of `kind` penalty_cnn or deepconvlstm"
+    ),
 ]
 """Of a network, which pre-training and fine-tuning train."""
 ModelSettings = Annotated[

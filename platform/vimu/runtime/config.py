@@ -1,11 +1,13 @@
 """Configuration: frozen sections, YAML plus `--set`, every error at once."""
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic_core import ErrorDetails
 
 from vimu.runtime.errors import UserError, listed
 from vimu.runtime.yaml import parse_yaml, read_yaml
@@ -15,6 +17,12 @@ class Section(BaseModel):
     """A part of the configuration: immutable, unknown keys refused, one docstring a field."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    _given: str = PrivateAttr("FILE")
+
+    @property
+    def given(self) -> str:
+        """What gives it on a command line, after `--config`: the file, and `--set ...` for what goes over it."""
+        return self._given
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -48,7 +56,9 @@ def load_config(kind: type[S], path: Path | None, overrides: Sequence[str] = ())
     raw: dict[str, object] = _read(path) if path is not None else {}
     for override in overrides:
         _apply(raw, override)
-    return validate(kind, raw, where=str(path) if path is not None else "the configuration")
+    loaded = validate(kind, raw, where=str(path) if path is not None else "the configuration")
+    loaded._given = " ".join([str(path or "FILE"), *(f"--set {shlex.quote(override)}" for override in overrides)])
+    return loaded
 
 
 def validate(kind: type[S], raw: object, where: str) -> S:
@@ -56,14 +66,24 @@ def validate(kind: type[S], raw: object, where: str) -> S:
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
-        said = sentences(error)
-        lines = "\n".join(f"  - {sentence}" for sentence in said)
-        raise UserError(f"{where} has {len(said)} error{'s' * (len(said) != 1)}:\n{lines}") from None
+        raise all_of(sentences(error, raw), where) from None
 
 
-def sentences(error: ValidationError) -> list[str]:
-    """All that is wrong, a sentence each."""
-    return [_sentence(problem) for problem in error.errors(include_url=False, include_context=False)]
+def all_of(said: Sequence[str], where: str) -> UserError:
+    """One error that lists all that is wrong with `where`, a line each."""
+    lines = "\n".join(f"  - {sentence}" for sentence in said)
+    return UserError(f"{where} has {len(said)} error{'s' * (len(said) != 1)}:\n{lines}")
+
+
+def sentences(error: ValidationError, raw: object) -> list[str]:
+    """All that is wrong with `raw`, a sentence each, by the paths that it has."""
+    problems = error.errors(include_url=False, include_context=False)
+    items = {problem["loc"][:-1] for problem in problems}
+    return [
+        _sentence(problem, _written(problem["loc"], raw, lacks=problem["type"] == "missing"))
+        for problem in problems
+        if not (problem["type"] == "too_short" and problem["loc"] in items)  # pydantic counts the good ones only
+    ]
 
 
 def merged(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
@@ -86,15 +106,31 @@ def _read(path: Path) -> dict[str, object]:
     return merged(below, raw)
 
 
-def _sentence(problem: object) -> str:
-    assert isinstance(problem, dict)
-    key = ".".join(str(part) for part in problem["loc"]) or "the file"
+def _written(loc: Sequence[str | int], raw: object, *, lacks: bool) -> str:
+    """The path that a person wrote: without what pydantic puts between, such as the kind of model it took it for.
+
+    Args:
+        lacks: its last part is what is missing.
+    """
+    path, node = [], raw
+    for i, part in enumerate(loc):
+        inner = node if isinstance(node, Mapping) else dict(enumerate(node)) if isinstance(node, list | tuple) else {}
+        named = {str(key): value for key, value in inner.items()}
+        if str(part) in named:
+            node = named[str(part)]
+        elif not (lacks and i == len(loc) - 1):
+            continue
+        path.append(str(part))
+    return ".".join(path)
+
+
+def _sentence(problem: ErrorDetails, key: str) -> str:
     if problem["type"] == "extra_forbidden":
         return f"`{key}` is no setting."
     if problem["type"] == "missing":
         return f"`{key}` must be given, but is missing."
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if not problem["loc"]:
+    message = problem["msg"].removeprefix("Value error, ")
+    if not key:
         return f"{message}."
     if problem["type"] == "value_error" and isinstance(problem["input"], dict):  # a whole section is too long to quote
         return f"`{key}`: {message}."
@@ -158,11 +194,12 @@ KEYS = {
 """Folder of `configs/` -> the setting that names a file of it."""
 
 
-def find_yaml(kind: str, name: str) -> Path:
+def find_yaml(kind: str, name: str, *, holds: str | None = None) -> Path:
     """The YAML of one archive, recording set or rule file, by name (`bandai`) or by path (`my/archive.yaml`).
 
     Args:
         kind: subfolder of the configs folder, e.g. `archives`.
+        holds: of a folder that holds several kinds of file, the `kind:` of those that may be meant.
 
     Raises:
         UserError: there is none; the message lists the names there are.
@@ -174,7 +211,7 @@ def find_yaml(kind: str, name: str) -> Path:
     folder = configs_folder() / kind
     path = folder / f"{name}.yaml"
     if not path.is_file():
-        known = listed(p.stem for p in folder.glob("*.yaml"))
+        known = listed(p.stem for p in folder.glob("*.yaml") if holds in (None, read_yaml(p).get("kind")))
         raise UserError(
             f"`{KEYS.get(kind, kind)}` must be one of {known}, or the path of a YAML file, but is `{name}`."
         )

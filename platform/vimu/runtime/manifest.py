@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -75,10 +76,12 @@ def refuse_other(folder: Location, there: Mapping[str, Any], asked: Mapping[str,
     """Raise a UserError that lists where two identities differ, if they do."""
     found = list(differences(there, asked))
     if found:
-        shown = "\n".join(f"  - {line}" for _, line in found[:12])
-        grown = " Or take in what is new in the archives with `--update`." if _only_files(found) else ""
+        shown = "\n".join(f"  - {at}: {change}" for at, change in found[:12])
+        more = f"\n  and {len(found) - 12} more" if len(found) > 12 else ""
+        only_files = [at for at, _ in found] == [FILES]
+        grown = " Or take in what is new in the archives with `--update`." if only_files else ""
         raise UserError(
-            f"`{folder}` holds the result of other settings or inputs:\n{shown}\n"
+            f"`{folder}` holds the result of other settings or inputs (there -> asked for):\n{shown}{more}\n"
             f"Keep both with `--set name={folder.parent.name}-2`, or delete `{folder}` and what was made from it."
             f"{grown}"
         )
@@ -86,19 +89,17 @@ def refuse_other(folder: Location, there: Mapping[str, Any], asked: Mapping[str,
 
 FILES = "inputs.files"
 """Where an identity holds the hash of its list of input files."""
+SHA256 = re.compile("[0-9a-f]{64}")
 
 
-def only_files_differ(there: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
-    """True where the same settings meet other files: an archive has grown."""
-    return _only_files(list(differences(there, asked)))
-
-
-def _only_files(found: Sequence[tuple[str, str]]) -> bool:
-    return [at for at, _ in found] == [FILES]
+def only_differ_in(keys: Collection[str], there: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    """True where two identities differ, and nowhere but in some of `keys`: with FILES, an archive has grown."""
+    found = {at for at, _ in differences(there, asked)}
+    return bool(found) and found <= set(keys)
 
 
 def differences(there: object, asked: object, at: str = "") -> Iterable[tuple[str, str]]:
-    """Where two JSON values differ: (dotted key, sentence)."""
+    """Where two JSON values differ: (dotted key, `old -> new`)."""
     if isinstance(there, Mapping) and isinstance(asked, Mapping):
         for key in sorted({*there, *asked}):
             yield from differences(there.get(key), asked.get(key), f"{at}.{key}" if at else str(key))
@@ -109,12 +110,23 @@ def differences(there: object, asked: object, at: str = "") -> Iterable[tuple[st
     elif there != asked and at == FILES:
         yield at, "a file of the archives was added, removed or changed (path, size or modification time)"
     elif there != asked:
-        yield at, f"`{at}` was {_short(there)}, but is {_short(asked)}"
+        yield at, f"{_short(there)} -> {_short(asked)}"
 
 
 def _short(value: object) -> str:
-    text = json.dumps(value)
+    """A JSON value as a person would write it in the configuration."""
+    text = _flow(value)
+    if SHA256.fullmatch(text):
+        return text[:12]
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _flow(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_flow(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_flow(item) for item in value) + "]"
+    return value if isinstance(value, str) and value else json.dumps(value)
 
 
 def _version(name: str) -> str | None:

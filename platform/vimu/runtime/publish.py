@@ -17,7 +17,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from upath import UPath
 
 from vimu.runtime.errors import UserError
-from vimu.runtime.manifest import Outcome, manifest_text, only_files_differ, refuse_other
+from vimu.runtime.manifest import FILES, Outcome, manifest_text, only_differ_in, refuse_other
 from vimu.runtime.published import SUCCESS, Published, manifest_path, open_published
 from vimu.runtime.storage import (
     Location,
@@ -53,6 +53,7 @@ def publish(
     build: Build,
     made_by: str,
     update: bool = False,
+    renewed_by: Collection[str] = (),
     workers_write: bool = False,
 ) -> Published:
     """Build a stage's folder, unless it stands there already.
@@ -62,15 +63,17 @@ def publish(
         identity: `stage`, `settings` and `inputs`: what decides whether two runs are the same run. JSON values.
         made_by: the command that makes it, for errors and the manifest.
         update: where the same settings published other input files, build on that and replace it.
+        renewed_by: keys of the identity: what differs in these alone is built anew and replaced, without being asked.
         workers_write: `build` writes to an object store itself; else it is given a local folder, which is uploaded.
 
     Raises:
         UserError: another run writes there now, or the folder holds the result of another configuration.
     """
     identity = json.loads(json.dumps(identity))
+    replacing = {*renewed_by, FILES} if update else set(renewed_by)
     if not isinstance(folder, Path):
         require_store(folder)
-        return _publish_in_store(folder, identity, build, made_by, update, workers_write)
+        return _publish_in_store(folder, identity, build, made_by, replacing, workers_write)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         (folder.parent / f".{folder.name}.lock").touch()
@@ -79,7 +82,7 @@ def publish(
     try:
         with FileLock(folder.parent / f".{folder.name}.lock", timeout=0):
             _finish_replacing(folder)
-            previous = _standing(folder, identity, made_by, update)
+            previous = _standing(folder, identity, made_by, replacing)
             if previous is not None and previous.manifest["identity"] == identity:
                 return previous
             staging = folder.parent / f".{folder.name}.staging"
@@ -101,20 +104,18 @@ def publish(
     return Published(published.folder, published.manifest, fresh=True)
 
 
-def publishing_state(folder: Location, identity: Mapping[str, Any], *, update: bool = False) -> str:
-    """What `publish` would do with `folder`: nothing, refuse, go on or begin."""
+def publishing_state(folder: Location, identity: Mapping[str, Any], *, renewed_by: Collection[str] = ()) -> str:
+    """What `publish` would do with `folder`: nothing, replace, go on or begin. Raises UserError: it would refuse."""
     require_store(folder)
+    asked = json.loads(json.dumps(identity))
     if (folder / SUCCESS).is_file():
         there = open_published(folder, made_by="the job again").manifest["identity"]
-        if update and only_files_differ(there, json.loads(json.dumps(identity))):
-            return f"would take into {folder} what was added to the archives, changed or removed since"
-        try:
-            refuse_other(folder, there, json.loads(json.dumps(identity)))
-        except UserError as error:
-            return f"would be refused: {error}"
+        if only_differ_in(renewed_by, there, asked):
+            return f"would renew {folder}: what it says of {', '.join(renewed_by)} has changed since"
+        refuse_other(folder, there, asked)
         return f"nothing to do: {folder} holds this already"
     staging = folder.parent / f".{folder.name}.staging" if isinstance(folder, Path) else folder / _data(identity)
-    if _left_by(staging) == json.loads(json.dumps(identity)):
+    if _left_by(staging) == asked:
         return f"would go on with what an earlier run left in {staging}"
     return f"would publish {folder}"
 
@@ -134,13 +135,13 @@ def reused(file: StoredFile, path: str, staging: Location) -> StoredFile:
     return StoredFile(absolute(place), file.n_bytes, file.sha256)
 
 
-def _standing(folder: Location, identity: Mapping[str, Any], made_by: str, update: bool) -> Published | None:
-    """What is published there: the same, or what `update` may build on. Raises UserError: something else."""
+def _standing(folder: Location, identity: Mapping[str, Any], made_by: str, replacing: set[str]) -> Published | None:
+    """What is published there: the same, or what may be replaced. Raises UserError: something else."""
     if not (folder.exists() if isinstance(folder, Path) else (folder / SUCCESS).is_file()):
         return None
     published = open_published(folder, made_by=made_by)
     there = published.manifest["identity"]
-    if not (update and only_files_differ(there, identity)):
+    if not only_differ_in(replacing, there, identity):
         refuse_other(folder, there, identity)
     return published
 
@@ -192,12 +193,13 @@ def _remove_hidden(staging: Location) -> None:
 
 
 def _publish_in_store(
-    folder: UPath, identity: Mapping[str, Any], build: Build, made_by: str, update: bool, workers_write: bool
-) -> Published:
+    folder: UPath, identity: Mapping[str, Any], build: Build, made_by: str, replacing: set[str],
+    workers_write: bool,
+) -> Published:  # fmt: skip
     success, condition = folder / SUCCESS, {}
-    if success.is_file() and update:
+    if success.is_file() and replacing:
         condition = {"IfMatch": success.fs.info(success.path)["ETag"]}  # S3's word for "unless it has changed"
-    previous = _standing(folder, identity, made_by, update)
+    previous = _standing(folder, identity, made_by, replacing)
     if previous is not None and previous.manifest["identity"] == identity:
         return previous
     data = folder / _data(identity)

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,8 +11,8 @@ from typing import Any
 from pydantic import NonNegativeFloat, PositiveInt
 
 from vimu.runtime.config import Section
-from vimu.runtime.errors import UserError
-from vimu.runtime.resources import offered
+from vimu.runtime.errors import OperationError, UserError
+from vimu.runtime.resources import CHECK_EVERY_S, offered
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 """Workers are the parallelism: a BLAS that starts a thread a core in each of them only makes them wait."""
@@ -36,6 +38,7 @@ def ray_session(settings: RaySettings) -> Iterator[None]:
 
     Raises:
         UserError: the cluster has no CPU, in which no task would ever run.
+        OperationError: Ray did not start, or the cluster did not answer.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
@@ -52,7 +55,10 @@ def ray_session(settings: RaySettings) -> Iterator[None]:
         "log_to_driver": False,
     }
     if os.environ.get("RAY_ADDRESS"):
-        ray.init(**common)
+        address = os.environ["RAY_ADDRESS"]
+        failed = f"No cluster answers at `RAY_ADDRESS` = {address}: start it, or unset it for a Ray of the job's own"
+        _require_listener(address, settings.wait_for_nodes_s, failed)
+        _init(failed, **common)
         if not offered({"CPU": 1}, settings.wait_for_nodes_s)["CPU"]:
             ray.shutdown()
             raise UserError(
@@ -63,7 +69,9 @@ def ray_session(settings: RaySettings) -> Iterator[None]:
     else:
         # Set here and not left to Ray: with the mode unset, it writes a token into the person's home.
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-        ray.init(
+        _init(
+            "Ray did not start: a machine that is busy, or short of memory or disk, is too slow for it. Run the same "
+            "command again when it is free",
             address="local",
             num_cpus=settings.num_cpus,
             object_store_memory=settings.object_store_mb * 2**20,
@@ -74,3 +82,35 @@ def ray_session(settings: RaySettings) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _require_listener(address: str, wait_s: float, failed: str) -> None:
+    """Ray itself tries for a quarter of an hour to reach `host:port` where nothing listens. Raises OperationError."""
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal()) or "/" in host:
+        return  # `auto`, `ray://...`: Ray knows where
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            socket.create_connection((host, int(port)), timeout=max(wait_s, 1.0)).close()
+            return
+        except OSError as error:
+            if time.monotonic() >= until:
+                raise OperationError(f"{failed} ({error}).") from error
+        time.sleep(CHECK_EVERY_S)
+
+
+def _init(failed: str, **given: Any) -> None:
+    """`ray.init`, whose errors are of any kind.
+
+    Args:
+        failed: what it means and what to do, without a full stop.
+    """
+    import ray
+
+    try:
+        ray.init(**given)
+    except Exception as error:  # a start that takes too long is a bare Exception
+        ray.shutdown()  # what of it did start
+        said = " ".join(str(error).split())
+        raise OperationError(f"{failed} ({type(error).__name__}: {said[:300]}).") from error

@@ -4,13 +4,14 @@ The windows are those of `windows_of`, which `prepare` calls too: what happens t
 """
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, get_args
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from vimu.contracts import STANDARD_GRAVITY, ImuRecording, Rejection
+from vimu.contracts import STANDARD_GRAVITY, Frame, Gravity, ImuRecording, Rejection
 from vimu.imu.frames import ChannelMissingError, of_sensors
 from vimu.imu.mounting import remounted
 from vimu.recordings.conformance import ROTATION_TOLERANCE
@@ -30,7 +31,7 @@ def fitted_windows(
     recording: ImuRecording, preprocessing: Preprocessing, turns: Float[np.ndarray, "sensors 3 3"] | None
 ) -> tuple[Float[np.ndarray, "windows length channels"], Int[np.ndarray, " windows"]]:
     """All whole windows of a recording that `check_fits` passed, and the frame (at the model's rate) each starts at."""
-    worn = of_sensors(recording, preprocessing.sensors)
+    worn = _needed(recording, preprocessing)
     try:
         return windows_of(
             worn if turns is None else remounted(worn, turns), preprocessing.windows, preprocessing.sensors
@@ -40,11 +41,12 @@ def fitted_windows(
 
 
 def check_fits(recording: ImuRecording, preprocessing: Preprocessing) -> None:
-    """Refuse a recording that the model was not made for.
+    """Refuse a recording that the model was not made for. Sensors and signals that it has no use for are not looked at.
 
     Raises:
         UserError: it lacks a sensor, its rate is below the model's, it is shorter than a window, a value is not finite,
-            an orientation is no rotation, or acceleration is not in m/s^2 with or without gravity as it says.
+            an orientation is no rotation, its axes or gravity are unknown, or acceleration is not in m/s^2 with or
+            without gravity as it says.
     """
     if not isinstance(recording, ImuRecording):
         raise UserError(f"`recording` must be an ImuRecording, but is {type(recording).__name__}.")
@@ -54,6 +56,7 @@ def check_fits(recording: ImuRecording, preprocessing: Preprocessing) -> None:
             f"`recording.sensors` must have {', '.join(preprocessing.sensors)}, but {listed(lacking)} is missing from "
             f"{', '.join(recording.sensors)}."
         )
+    check_axes(recording.frame, recording.gravity, of="recording.")
     wanted = preprocessing.windows.rate_hz
     if not isinstance(recording.rate_hz, int | float):
         raise UserError(f"`recording.rate_hz` must be a number, but is {recording.rate_hz!r}.")
@@ -68,7 +71,7 @@ def check_fits(recording: ImuRecording, preprocessing: Preprocessing) -> None:
             f"`recording` must be at least a window of {length_frames / wanted:g} s long, but is "
             f"{recording.duration_s:.2f} s."
         )
-    worn = of_sensors(recording, preprocessing.sensors)
+    worn = _needed(recording, preprocessing)
     for name, array in (("acc", worn.acc), ("gyr", worn.gyr), ("ori", worn.ori)):
         if array is not None and array.dtype.kind not in "iuf":
             raise UserError(f"`recording.{name}` must be real numbers, but is {array.dtype}.")
@@ -77,6 +80,37 @@ def check_fits(recording: ImuRecording, preprocessing: Preprocessing) -> None:
                 continue  # a sensor that lacks a channel: the feature set says whether it is needed
             _check_values(name, sensor, array[:, s])
     check_gravity(worn)
+
+
+def but_lacks(given: object, needed: Sequence[str]) -> str:
+    """The end of a sentence: which sensors of a mapping by sensor are missing."""
+    if not isinstance(given, Mapping | None):
+        return f"is {type(given).__name__}"
+    lacking = [s for s in needed if s not in (given or ())]
+    return f"{listed(lacking)} {'is' if len(lacking) == 1 else 'are'} missing"
+
+
+def check_axes(frame: object, gravity: object, *, of: str = "") -> None:
+    """Refuse axes of acceleration that are none. Raises UserError.
+
+    Args:
+        of: whose, for the message.
+    """
+    for name, value, known in (("frame", frame, get_args(Frame)), ("gravity", gravity, get_args(Gravity))):
+        if value not in known:
+            raise UserError(f"`{of}{name}` must be one of {', '.join(known)}, but is {value!r}.")
+
+
+def _needed(recording: ImuRecording, preprocessing: Preprocessing) -> ImuRecording:
+    """The model's sensors and, of their signals, those that its windows are made of."""
+    worn = of_sensors(recording, preprocessing.sensors)
+    needed = preprocessing.signals(recording.frame, recording.gravity)
+    by_vqf = preprocessing.windows.orientation == "vqf" and recording.ori is None
+    gyr = worn.gyr if "gyr" in needed or by_vqf else None
+    idle = [s not in preprocessing.sensors_with("gyr") for s in preprocessing.sensors]
+    if gyr is not None and gyr.dtype.kind in "iuf" and any(idle) and not by_vqf:
+        gyr = np.where(np.array(idle)[:, None], np.nan, gyr)  # as of a device without
+    return replace(worn, gyr=gyr, ori=worn.ori if "ori" in needed else None)
 
 
 def as_numbers(what: str, values: object) -> np.ndarray[Any, Any]:
@@ -148,12 +182,10 @@ def turns_for(preprocessing: Preprocessing, mounting: Mounting | None) -> Float[
         if mounting is not None:
             raise UserError("`mounting` must not be given: the model was trained on sensors as they are worn.")
         return None
-    if not isinstance(mounting, Mapping) or set(mounting) != set(preprocessing.sensors):
+    if not isinstance(mounting, Mapping) or not set(preprocessing.sensors) <= set(mounting):
         raise UserError(
             f"`mounting` must give the turn of {', '.join(preprocessing.sensors)} into their segments' axes, as the "
-            f"model was trained with `prepare.mounting: estimated`, but gives "
-            + (listed(mounting) if isinstance(mounting, Mapping) else type(mounting).__name__)
-            + "."
+            f"model was trained with `prepare.mounting: estimated`, but {but_lacks(mounting, preprocessing.sensors)}."
         )
     turns = [as_numbers(f"`mounting` of {s}", mounting[s]).astype(np.float64) for s in preprocessing.sensors]
     if any(turn.shape != (3, 3) or not is_rotation(turn) for turn in turns):

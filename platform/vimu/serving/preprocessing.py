@@ -8,7 +8,7 @@ from pydantic import model_validator
 from vimu.contracts import Frame, Gravity
 from vimu.runtime.config import EachOnce, Section, validate
 from vimu.runtime.errors import UserError
-from vimu.windows.features import FEATURE_SETS
+from vimu.windows.features import FEATURE_SETS, Signal
 from vimu.windows.settings import WindowSettings
 from vimu.windows.windowing import channels_of
 
@@ -61,6 +61,12 @@ class Preprocessing(Section):
         """The model's sensors, in the order of its channels."""
         assert self.windows.sensors is not None
         return self.windows.sensors
+
+    def signals(self, frame: Frame, gravity: Gravity) -> tuple[Signal, ...]:
+        """What windows are made of, where acceleration is in these axes: others than the model's need `ori`."""
+        own = FEATURE_SETS[self.windows.feature_set].signals
+        turned = (frame, gravity) != (self.frame, self.gravity)
+        return (*own, "ori") if turned and "ori" not in own else own
 
     def sensors_with(self, signal: str) -> tuple[str, ...]:
         """Those whose `acc`, `gyr` or `ori` the model needs."""

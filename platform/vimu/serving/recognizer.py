@@ -106,6 +106,7 @@ class Recognizer:
 
         Args:
             recording: virtual or real, of the model's rate or a higher one, with the model's sensors in any order.
+                Others, and signals that the model has no use for, are not looked at.
             mounting: for a model of `prepare.mounting: estimated` only: how each sensor is to be turned.
 
         Raises:
@@ -149,7 +150,7 @@ class Recognizer:
             mounting: as for `predict`.
 
         Raises:
-            UserError: another rate.
+            UserError: another rate, or axes or gravity that are none.
         """
         return Stream(
             self._model, self.preprocessing, rate_hz=rate_hz, frame=frame or self.preprocessing.frame,

@@ -15,11 +15,18 @@ from jaxtyping import Float
 
 from vimu.contracts import Frame, Gravity, ImuRecording
 from vimu.resampling import SAME_RATE
-from vimu.runtime.errors import UserError, listed
-from vimu.serving.fitting import as_numbers, check_gravity, fitted_windows, is_finite, is_rotation
+from vimu.runtime.errors import UserError
+from vimu.serving.fitting import (
+    as_numbers,
+    but_lacks,
+    check_axes,
+    check_gravity,
+    fitted_windows,
+    is_finite,
+    is_rotation,
+)
 from vimu.serving.onnx_model import OnnxModel
 from vimu.serving.preprocessing import Preprocessing
-from vimu.windows.features import FEATURE_SETS
 
 Samples = Mapping[str, Any]
 """Sensor -> one frame's values, `(3,)` or for `ori` `(3, 3)`, or those of several frames, `(frames, ...)`."""
@@ -44,7 +51,7 @@ class Stream:
     matter, and results are those of `Recognizer.predict` on the whole (equal to 1e-6: batches round differently).
 
     Raises:
-        UserError: the rate is not the model's.
+        UserError: the rate is not the model's, or the axes or gravity are unknown.
     """
 
     def __init__(
@@ -60,13 +67,11 @@ class Stream:
         self._model, self._preprocessing, self._turns = model, preprocessing, turns
         self._frame, self._gravity = frame, gravity
         self._length, self._hop = windows.length_frames, windows.hop_frames
-        turned = (frame, gravity) != (preprocessing.frame, preprocessing.gravity)
-        needed = {*FEATURE_SETS[windows.feature_set].signals, *(("ori",) if turned else ())}
+        check_axes(frame, gravity)
         n = len(preprocessing.sensors)
-        self._held = {
+        self._held: dict[str, np.ndarray[Any, Any]] = {
             name: np.empty((2 * self._length, n, *((3, 3) if name == "ori" else (3,))))
-            for name in ("acc", "gyr", "ori")
-            if name in needed
+            for name in preprocessing.signals(frame, gravity)
         }
         self._end = 0  # of what `_held` holds
         self._n_frames = 0  # since the stream began
@@ -79,10 +84,10 @@ class Stream:
         Args:
             acc: m/s^2; `{"chest": (3,), ...}` or `{"chest": (frames, 3), ...}`.
             gyr: rad/s, in the sensor's axes; of the sensors whose gyroscope the model uses.
-            ori: sensor to world. Signals that the model has no use for are not looked at.
+            ori: sensor to world. Sensors and signals that the model has no use for are not looked at.
 
         Raises:
-            UserError: a sensor or signal is missing or unknown, shapes differ, a value is not finite or no rotation:
+            UserError: a sensor or signal is missing, shapes differ, a value is not finite or no rotation:
                 then nothing was taken. Or the first windows' acceleration is in another unit.
         """
         given = {"acc": acc, "gyr": gyr, "ori": ori}
@@ -104,9 +109,8 @@ class Stream:
     def _stacked(self, name: str, samples: Samples | None) -> Float[np.ndarray, "frames sensors *axes"]:
         """The samples of a signal, all sensors in the model's order, checked."""
         sensors, needed = self._preprocessing.sensors, self._preprocessing.sensors_with(name)
-        if not isinstance(samples, Mapping) or not set(needed) <= samples.keys() <= set(sensors):
-            given = listed(samples or ()) if isinstance(samples, Mapping | None) else type(samples).__name__
-            raise UserError(f"`{name}` must be given for {', '.join(needed)}, but is for {given}.")
+        if not isinstance(samples, Mapping) or not set(needed) <= samples.keys():
+            raise UserError(f"`{name}` must be given for {', '.join(needed)}, but {but_lacks(samples, needed)}.")
         axes = self._held[name].shape[2:]
         values = [as_numbers(f"`{name}` of {s}", samples[s]) for s in needed]
         shape = values[0].shape

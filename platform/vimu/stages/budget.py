@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,11 @@ import numpy as np
 from vimu.stages.crossval_parts import Part, Parts
 from vimu.tuning.fits import Fit, run_fit
 from vimu.tuning.folds import Folds
+
+Probe = Callable[[Sequence[Fit], Mapping[str, Part], Mapping[str, Folds]], dict[str, float]]
+"""Fits, windows and folds -> CPU seconds a unit of each method."""
+HERE = 0.2
+"""Share of the trials that a short fit without Ray takes."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +51,16 @@ def units_of(fit: Fit, sides: Mapping[str, Part], folds: Mapping[str, Folds]) ->
     return n * float(settings["epochs"])
 
 
-def budget_of(fits: Sequence[Fit], sides: Mapping[str, Part], folds: Mapping[str, Folds], parts: Parts) -> list[Cost]:
-    """The cost of each kind of fit, by those of it that are done, else by a short one of its method. Ray must be up."""
-    spent = parts.costs(fits)
+def budget_of(
+    fits: Sequence[Fit], sides: Mapping[str, Part], folds: Mapping[str, Folds], parts: Parts | None, *,
+    probe: Probe | None = None,
+) -> list[Cost]:  # fmt: skip
+    """The cost of each kind of fit, by those of it that are done, else by a short one of its method.
+
+    Args:
+        probe: runs the short ones; None: on Ray, which must be up.
+    """
+    spent = {} if parts is None else parts.costs(fits)
     cpu_s, units = defaultdict[str, float](float), defaultdict[str, float](float)
     for fit, cost in spent.items():
         for name in (kind_of(fit), fit.method):
@@ -56,7 +68,7 @@ def budget_of(fits: Sequence[Fit], sides: Mapping[str, Part], folds: Mapping[str
             units[name] += cost["units"]
     rates = {name: cpu_s[name] / units[name] for name in cpu_s if units[name]}
     todo = [fit for fit in fits if fit not in spent]
-    rates |= _probed([fit for fit in todo if fit.method not in rates], sides, folds)
+    rates |= (probe or _probed)([fit for fit in todo if fit.method not in rates], sides, folds)
     costs = []
     for kind in dict.fromkeys(kind_of(fit) for fit in fits):
         of_kind = [fit for fit in fits if kind_of(fit) == kind]
@@ -67,19 +79,36 @@ def budget_of(fits: Sequence[Fit], sides: Mapping[str, Part], folds: Mapping[str
     return costs
 
 
+def probed_here(fits: Sequence[Fit], sides: Mapping[str, Part], folds: Mapping[str, Folds]) -> dict[str, float]:
+    """As `_probed`, without Ray and on a part of the windows: for a plan, which nobody wants to wait for."""
+    rates = {}
+    for fit in _short_ones([fit for fit in fits if fit.folds], share=HERE):
+        side = sides[fit.windows]
+        done = run_fit(fit, side.windows, side.classes, folds[fit.folds])
+        rates[fit.method] = done.cpu_s / units_of(fit, sides, folds)
+    return rates
+
+
 def _probed(fits: Sequence[Fit], sides: Mapping[str, Part], folds: Mapping[str, Folds]) -> dict[str, float]:
-    """CPU seconds a unit of each method: one epoch, or ten trees, of a fit that waits for no other."""
+    """CPU seconds a unit of each method."""
     import ray
 
     task = ray.remote(num_cpus=1)(run_fit)
     running = {}
+    for fit in _short_ones(fits):
+        side = sides[fit.windows]
+        done = task.remote(fit, side.windows, side.classes, folds.get(fit.folds))
+        running[fit.method] = (done, units_of(fit, sides, folds))
+    return {method: ray.get(done).cpu_s / units for method, (done, units) in running.items() if units}
+
+
+def _short_ones(fits: Sequence[Fit], share: float = 1.0) -> list[Fit]:
+    """Of each method one epoch, or ten trees, of a fit that waits for no other."""
+    found: dict[str, Fit] = {}
     for fit in fits:
-        if fit.needs or fit.kind == "tune" or fit.method in running:
+        if fit.needs or fit.kind == "tune" or fit.method in found:
             continue
         given = fit.given
         given["settings"] |= {"n_trees": 10} if fit.method == "random_forest" else {"epochs": 1}
-        short = replace(fit, settings=json.dumps(given, sort_keys=True))
-        side = sides[fit.windows]
-        done = task.remote(short, side.windows, side.classes, folds.get(fit.folds))
-        running[fit.method] = (done, units_of(short, sides, folds))
-    return {method: ray.get(done).cpu_s / units for method, (done, units) in running.items() if units}
+        found[fit.method] = replace(fit, settings=json.dumps(given, sort_keys=True), share=min(share, fit.share))
+    return list(found.values())

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from vimu.runtime.console import console
 from vimu.runtime.errors import UserError, listed
@@ -27,7 +26,7 @@ from vimu.stages.crossval_results import Tables, results_of
 from vimu.stages.shards import write_shard
 from vimu.stages.stage import Plan, Stage, clips_of, input_identity, upstream
 from vimu.stages.styles import styles_of
-from vimu.tuning.experiments import CrossvalSettings
+from vimu.tuning.experiments import CrossvalSettings, effective
 from vimu.tuning.fits import Fit
 from vimu.tuning.folds import Folds, folds_by, require_every_class, style_of_each
 from vimu.tuning.rows import PRETRAINING, REAL, SHARED, STYLES, VIRTUAL, Row, Rows, Variant, every_fit
@@ -80,9 +79,9 @@ def plan(config: Config) -> Plan[Work]:
     fits = every_fit(rows)
     return Plan(
         identity={
-            "settings": settings.model_dump(mode="json"),
-            "pretrain": config.pretrain.model_dump(mode="json"),
-            "finetune": config.finetune.model_dump(mode="json", exclude={"seeds"}),
+            "settings": settings.identity(),
+            "pretrain": effective(config.pretrain),
+            "finetune": effective(config.finetune),
             "evaluate": config.evaluate.model_dump(mode="json", exclude={"published"}),
             "ablations": {a.variant.name: _identity_of(a) for a in ablated},
             "styles": hashlib.sha256(json.dumps(style_of, sort_keys=True).encode()).hexdigest() if style_of else None,
@@ -156,7 +155,9 @@ def _dealt(tested: Mapping[str, Side], style_of: Mapping[str, str], settings: Cr
             side.windows, groups, STYLES if name == STYLES else side.groups, n_folds=settings.n_folds,
             seed=settings.fold_seed, dataset=side.dataset,
         )  # fmt: skip
-        require_every_class(side.windows, folds[name], settings.validation, dataset=side.dataset)
+        searches = of == REAL and settings.tune_trials > 0  # whose judges never train, whatever the fit after it does
+        validation = "fold" if searches else settings.validation
+        require_every_class(side.windows, folds[name], validation, dataset=side.dataset)
     return folds
 
 
@@ -189,20 +190,15 @@ def _rows(
 ) -> list[Row]:
     make = Rows(settings, Variant("", config.pretrain, config.finetune), config.evaluate.n_trees)
     method = config.pretrain.model.kind
-    try:
-        rows = [*make.table(known=known, styles=styles), *make.curve(method)]
-        for one in ablated:
-            new = list(make.ablation(method, [one.variant]))
-            if len(new) == 2:  # the whole method's rows only
-                raise UserError(
-                    f"`crossval.ablations`: `{one.variant.name}` must change what {method} is trained with, but "
-                    f"`crossval.settings.{method}` says otherwise."
-                )
-        return [*rows, *make.ablation(method, [one.variant for one in ablated])]
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        at = ".".join(map(str, first["loc"]))
-        raise UserError(f"`crossval.settings`: `{at}`: {first['msg']}.") from error
+    variants = [one.variant for one in ablated]
+    rows = [*make.table(known=known, styles=styles), *make.curve(method)]
+    for variant in variants:
+        if len(list(make.ablation(method, [variant]))) == 2:  # the whole method's rows only
+            raise UserError(
+                f"`crossval.ablations`: `{variant.name}` must change what {method} is trained with, but "
+                f"`crossval.settings.{method}` says otherwise."
+            )
+    return [*rows, *make.ablation(method, variants)]
 
 
 def _windows_of(ablated: list[Ablated]) -> dict[str, Part]:
@@ -226,8 +222,8 @@ def _without_place(identity: Mapping[str, Any]) -> dict[str, Any]:
 def _identity_of(one: Ablated) -> dict[str, Any]:
     changed = one.variant
     return {
-        "pretrain": changed.pretrain.model_dump(mode="json"),
-        "finetune": changed.finetune.model_dump(mode="json", exclude={"seeds"}),
+        "pretrain": effective(changed.pretrain),
+        "finetune": effective(changed.finetune),
         "prepare": None if one.prepare is None else _without_place(one.prepare.identity),
     }
 

@@ -6,6 +6,7 @@ from typing import Any
 from rich.progress import track
 
 from vimu.runtime.console import console
+from vimu.runtime.errors import listed
 from vimu.stages.budget import units_of
 from vimu.stages.crossval_parts import Part, Parts
 from vimu.tuning.fits import Fit, run_fit
@@ -24,6 +25,8 @@ def run_fits(fits: Sequence[Fit], sides: Mapping[str, Part], folds: Mapping[str,
     todo = [fit for fit in fits if not parts.has(fit)]
     if not todo:
         return
+    if damaged := [fit.name for fit in todo if parts.is_damaged(fit)]:
+        console.print(f"  damaged since, fitted again: {listed(damaged)}", markup=False)
     store = {name: ray.put(sides[name].windows) for name in sorted({fit.windows for fit in todo})}
     task = ray.remote(num_cpus=1, max_retries=3, num_returns=2)(_fitted)
     content: dict[Fit, Any] = {}

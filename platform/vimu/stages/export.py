@@ -111,7 +111,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     )
 
 
-STAGE = Stage(NAME, plan, build)
+STAGE = Stage(NAME, plan, build, renewed_by=("inputs.evaluate",))  # the same model, with figures or newer ones
 
 
 def _seed(finetuned: Published, start: str, wanted: int | None) -> tuple[int, str]:

@@ -1,7 +1,6 @@
 """The command line that every job has, and the exit codes: 0 done, 2 what a person gave, 130 Ctrl-C, 1 all else."""
 
 import json
-import shlex
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -41,10 +40,10 @@ def run_stage(stage: Stage[Any], estimate: Callable[[Config, Plan[Any]], str] | 
 
     def run(config: Config, path: str, dry_run: bool, update: bool = False) -> None:
         require_inputs(config, stage.name, path)
-        plan = announce(stage, config)
+        plan = announce(stage, config, update=update)
         if dry_run:
             if estimate is not None:
-                console.print(f"  {estimate(config, plan)}", markup=False)
+                console.print(f"  {estimate(config, stage.shown(config, plan, update=update))}", markup=False)
             console.print(f"  {stage.state(config, plan, update=update)}", markup=False)
         else:
             conclude(stage.run(config, plan, path, update=update))
@@ -74,12 +73,12 @@ def run_job(
         update: UpdateOption = False,
     ) -> None:
         settings = load_config(kind, config, overrides)
-        path = " ".join([str(config), *(f"--set {shlex.quote(o)}" for o in overrides)])
         if dump_config:
             YAML().dump(settings.model_dump(mode="json"), sys.stdout)
             return
         try:
-            run(settings, path, dry_run) if run_update is None else run_update(settings, path, dry_run, update)
+            given = settings.given
+            run(settings, given, dry_run) if run_update is None else run_update(settings, given, dry_run, update)
         except KeyboardInterrupt:  # here, as typer would say nothing
             console.print("[bold]interrupted.[/] Run the same command again: what is finished is not repeated.")
             sys.exit(EXIT_INTERRUPTED)
@@ -115,11 +114,12 @@ def run_job(
         sys.exit(EXIT_OPERATION_FAILED)
 
 
-def announce(stage: Stage[Any], config: Config) -> Plan[Any]:
+def announce(stage: Stage[Any], config: Config, *, update: bool = False) -> Plan[Any]:
     """Plan a stage and show what it will do."""
     plan = stage.plan(config)
-    console.print(f"[bold]{stage.name}[/]  " + "  ".join(f"{k} {v:,}" for k, v in plan.counts.items()))
-    for title, rows in plan.tables.items():
+    shown = stage.shown(config, plan, update=update)
+    console.print(f"[bold]{stage.name}[/]  " + "  ".join(f"{k} {v:,}" for k, v in shown.counts.items()))
+    for title, rows in shown.tables.items():
         if rows:
             console.print(_table(title, rows))
     return plan
@@ -135,9 +135,9 @@ def conclude(published: Published) -> None:
     if "rejections" in counts:
         into, out = next(iter(counts.items())), list(counts.items())[1]
         console.print(f"  {into[0]} {into[1]:,} = {out[0]} {out[1]:,} + rejections {counts['rejections']:,}")
-    left_out = published.details.get("left_out")
-    if left_out:
-        console.print("  left out: " + ", ".join(f"{n:,} {reason}" for reason, n in left_out.items()))
+    if left_out := published.details.get("left_out"):
+        for line in _left_out(published, left_out):
+            console.print(f"  left out: {line}", markup=False)
     _details_of(published)
 
 
@@ -157,7 +157,9 @@ def _details_of(published: Published) -> None:
             console.print(table)
     elif stage == "tune":
         best = details["best"]
-        console.print(f"  winner: trial {best['number']}, {best['val_macro_f1']:.3f}: {best['params']}", markup=False)
+        console.print(f"  winner: trial {best['number']}, macro-F1 {best['val_macro_f1']:.3f} in validation")
+        for path, value in best["params"].items():
+            console.print(f"    {path}: {f'{value:.3g}' if isinstance(value, float) else value}", markup=False)
         console.print(f"  report: {published.folder}/report.html", markup=False)
     elif stage == "interpret":
         for line in acceptance_lines(details["summary"]):
@@ -168,6 +170,21 @@ def _details_of(published: Published) -> None:
         from vimu.evaluation.terminal import results_text  # brings matplotlib, which other jobs do without
 
         console.print(results_text(json.loads(published.file("metrics.json").read())), markup=False)
+
+
+NAMED = 3
+"""Files of one reason that are named; of more, the first."""
+
+
+def _left_out(published: Published, counts: Mapping[str, int]) -> list[str]:
+    """A line a reason, and whose they are."""
+    rows = published.file("rejections.parquet").columns(["path", "reason"]).to_pylist()
+    lines = []
+    for reason, n in counts.items():
+        paths = [row["path"] for row in rows if row["reason"] == reason]
+        named = ", ".join(paths[:NAMED]) if n <= NAMED else f"{paths[0]}, ..."
+        lines.append(f"{n:,} {reason} ({named})")
+    return [*lines, f"{sum(counts.values()):,} in all, each with its reason in {published.folder}/rejections.parquet"]
 
 
 SPLITS = ("train", "val", "test")

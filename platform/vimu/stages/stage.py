@@ -1,13 +1,14 @@
 """What every stage is: a plan that can be shown without running it, and a build that publishes what was planned."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from vimu.runtime.errors import UserError
-from vimu.runtime.manifest import Outcome
+from vimu.runtime.manifest import FILES, Outcome, only_differ_in
 from vimu.runtime.publish import publish, publishing_state
-from vimu.runtime.published import Published, open_published
+from vimu.runtime.published import SUCCESS, Published, open_published
 from vimu.runtime.storage import Location
 from vimu.stages.config import Config
 
@@ -40,14 +41,38 @@ class Stage(Generic[P]):
     """Its workers write their shards themselves, also to an object store."""
     build_on: Callable[[Config, Plan[P], Any, Published], Outcome] | None = None
     """As `build`, on what was published of an archive that has since grown: what `--update` runs."""
+    pending: Callable[[Plan[P], Published], Plan[P]] | None = None
+    """Of a plan, what `--update` would do, to show it."""
+    renewed_by: tuple[str, ...] = ()
+    """Keys of the identity: what differs in these alone is published anew in its place, without being asked."""
 
     def command(self, config_path: str) -> str:
         """The command that runs it."""
         return f"python jobs/{self.name}.py --config {config_path}"
 
+    def shown(self, config: Config, plan: Plan[P], *, update: bool = False) -> Plan[P]:
+        """The plan; of an update, what of it is not done yet."""
+        if not (update and self.pending is not None and self._has_grown(config, plan)):
+            return plan
+        return self.pending(plan, open_published(config.run_dir / self.name, made_by="-"))
+
     def state(self, config: Config, plan: Plan[P], *, update: bool = False) -> str:
-        """What running the plan would do to what is published already, in a sentence."""
-        return publishing_state(config.run_dir / self.name, {"stage": self.name, **plan.identity}, update=update)
+        """What running the plan would do to what is published already, in a sentence. Raises UserError: be refused."""
+        folder = config.run_dir / self.name
+        if update and self._has_grown(config, plan):
+            return f"would take into {folder} what was added to the archives, changed or removed since"
+        return publishing_state(folder, self._identity(plan), renewed_by=self.renewed_by)
+
+    def _has_grown(self, config: Config, plan: Plan[P]) -> bool:
+        """Whether it is published, of other files of the same archives."""
+        folder = config.run_dir / self.name
+        if not (folder / SUCCESS).is_file():
+            return False
+        there = open_published(folder, made_by="the job again").manifest["identity"]
+        return only_differ_in({FILES}, there, json.loads(json.dumps(self._identity(plan))))
+
+    def _identity(self, plan: Plan[P]) -> dict[str, Any]:
+        return {"stage": self.name, **plan.identity}
 
     def run(self, config: Config, plan: Plan[P], config_path: str, *, update: bool = False) -> Published:
         """Publish what was planned, or find it published already.
@@ -63,17 +88,18 @@ class Stage(Generic[P]):
 
         return publish(
             config.run_dir / self.name,
-            identity={"stage": self.name, **plan.identity},
+            identity=self._identity(plan),
             build=build,
             made_by=self.command(config_path),
             update=update,
+            renewed_by=self.renewed_by,
             workers_write=self.workers_write,
         )
 
 
 def upstream(config: Config, stage: str) -> Published:
     """The published folder of an earlier stage of this run."""
-    return open_published(config.run_dir / stage, made_by=f"python jobs/{stage}.py with this configuration")
+    return open_published(config.run_dir / stage, made_by=f"python jobs/{stage}.py --config {config.given}")
 
 
 def clips_of(config: Config) -> Published:

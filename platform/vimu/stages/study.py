@@ -1,7 +1,6 @@
 """A study of placements: every method, set of sensors and seed is a Ray task over the same windows."""
 
 import json
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -55,9 +54,8 @@ def stage_of(study: PlacementStudy) -> Stage[Work]:
 def run_study(study: PlacementStudy, study_path: str, dry_run: bool) -> None:
     """Make the windows unless they are there, carry out the study, show its table."""
     config = load_config(Config, study.base, study.overrides)
-    base = " ".join([str(study.base), *(f"--set {shlex.quote(o)}" for o in study.overrides)])
     first: list[Stage[Any]] = [synthesize.STAGE] if config.preparation.clips is None else []
-    stages = [(stage, base) for stage in (*first, prepare.STAGE)]
+    stages = [(stage, config.given) for stage in (*first, prepare.STAGE)]
     stages.append((stage_of(study), study_path))
     if dry_run:
         for stage, _ in stages:

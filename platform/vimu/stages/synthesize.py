@@ -3,8 +3,8 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 from vimu.archives.config import ArchiveConfig, load_archive
@@ -29,6 +29,7 @@ from vimu.stages.listing import files_of, once
 from vimu.stages.shards import Row, rejection_row, run_shards, write_rejections
 from vimu.stages.sources import (
     CLIP,
+    Source,
     is_known,
     read_sources,
     settle_shards,
@@ -162,8 +163,8 @@ def build(config: Config, plan: Plan[Work], staging: Location, previous: Publish
     work, settings = plan.work, config.synthesis
     old = read_sources(previous)
     files = {(file["root"], file["path"]): file for file in work.files}
-    known = {source for source, file in files.items() if is_known(file, old)}
-    tasks = [new for task in work.tasks if (new := without_files(task, known)) is not None]
+    known = _known(files, old)
+    tasks = _without(work.tasks, known)
     items = _items(work, tasks, settings, staging)
     read, written = run_shards(run_task, items, staging, config.ray)
     before = [_as_before(old[source]) for source in sorted(known)] + read
@@ -212,7 +213,35 @@ def build(config: Config, plan: Plan[Work], staging: Location, previous: Publish
     )  # fmt: skip
 
 
-STAGE = Stage(NAME, plan, build, workers_write=True, build_on=build)
+def pending(plan: Plan[Work], previous: Published) -> Plan[Work]:
+    """Of a plan, what an update of `previous` would read."""
+    assert plan.work is not None
+    old = read_sources(previous)
+    files = {(file["root"], file["path"]): file for file in plan.work.files}
+    known = _known(files, old)
+    new = tuple(file for source, file in files.items() if source not in known)
+    tasks = tuple(_without(plan.work.tasks, known))
+    counts = {
+        "files_to_read": len(new), "files_as_before": len(known), "files_gone": len(old.keys() - files.keys()),
+        "tasks": len(tasks),
+    }  # fmt: skip
+    labels = Counter(file["asked_label"] for file in new)
+    return replace(
+        plan, counts={**plan.counts, **counts}, tables={**plan.tables, "label": sorted(labels.items())},
+        work=replace(plan.work, files=new, tasks=tasks),
+    )  # fmt: skip
+
+
+STAGE = Stage(NAME, plan, build, workers_write=True, build_on=build, pending=pending)
+
+
+def _known(files: Mapping[Source, Row], old: Mapping[Source, Row]) -> set[Source]:
+    """Those that are as an earlier publication read them."""
+    return {source for source, file in files.items() if is_known(file, old)}
+
+
+def _without(tasks: Sequence[Task], known: Set[Source]) -> list[Task]:
+    return [new for task in tasks if (new := without_files(task, known)) is not None]
 
 
 def tasks_of(config: Config, staging: Location) -> list[Row]:

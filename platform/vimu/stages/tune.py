@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from vimu.runtime.config import find_yaml, load_config, sentences
+from vimu.runtime.config import find_yaml, sentences
 from vimu.runtime.errors import OperationError, UserError
 from vimu.runtime.manifest import Outcome, content_hash
 from vimu.runtime.published import Published
@@ -23,7 +23,7 @@ from vimu.runtime.session import ray_session
 from vimu.runtime.storage import write_whole
 from vimu.stages.config import Config, TuneSettings
 from vimu.stages.stage import Plan, Stage, input_identity, upstream
-from vimu.tuning.candidate import Candidate, check_study, uncut_epochs
+from vimu.tuning.candidate import Candidate, load_study, uncut_epochs
 from vimu.tuning.record import AGE, SCORE, StudyRecord, winner_of
 from vimu.tuning.settings_study import SettingsStudy
 from vimu.tuning.study_report import write_report
@@ -54,10 +54,10 @@ def plan(config: Config) -> Plan[Work]:
     """
     if config.tune is None:
         raise UserError("`tune` must be a section of the configuration, but is missing.")
-    study = load_config(SettingsStudy, find_yaml("studies", config.tune.study))
     pretrain = config.pretrain.model_copy(update={"epochs": config.tune.pretrain_epochs})
-    work = Work(upstream(config, "prepare"), config.tune, study, Candidate(pretrain=pretrain, finetune=config.finetune))
-    check_study(study, work.base)
+    base = Candidate(pretrain=pretrain, finetune=config.finetune)
+    study = load_study(find_yaml("studies", config.tune.study, holds="settings"), base)
+    work = Work(upstream(config, "prepare"), config.tune, study, base)
     return Plan(
         identity={
             "settings": config.tune.model_dump(mode="json", exclude={"study", "max_concurrent"}),
@@ -164,10 +164,11 @@ def train_one(config: dict[str, Any], windows: "TrialWindows", base: dict[str, A
 
     from vimu.tuning.settings_trial import run_trial
 
+    raw = Candidate.model_validate(base).raw_with(config["params"])
     try:
-        candidate = Candidate.model_validate(base).having(config["params"])
+        candidate = Candidate.model_validate(raw)
     except ValidationError as error:  # values that are fine one by one and do not go together
-        raise UserError(" ".join(sentences(error))) from None
+        raise UserError(" ".join(sentences(error, raw))) from None
     run_trial(candidate, windows, lambda progress: tune.report(progress | {AGE: progress["epoch"] - uncut}))
 
 

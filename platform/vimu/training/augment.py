@@ -99,6 +99,8 @@ def at_pace(
 ) -> Float[Tensor, "B L C"]:
     """Each window at `speed` times its pace, linear between frames; the frame at share `fixed` of its length stays."""
     last = x.shape[1] - 1
+    if not last:
+        return x  # one frame is the same at any pace
     centre = (fixed * last)[:, None]
     at = centre + (torch.arange(last + 1, device=x.device) - centre) * speed[:, None]
     at = last - ((at % (2 * last)) - last).abs()

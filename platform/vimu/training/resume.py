@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vimu.runtime.errors import UserError
+from vimu.runtime.manifest import differences
 from vimu.runtime.storage import file_sha256
 
 SEAL_FILE = "seal.json"
@@ -51,9 +52,10 @@ def newest_whole(storage: Path, identity: Mapping[str, Any], warn: Callable[[str
         except (OSError, ValueError, KeyError) as error:
             warn(f"warning: checkpoint {folder.name} is damaged ({error}); an earlier one is used")
             continue
-        if (differences := _differences(body["identity"], json.loads(json.dumps(identity)))) != "":
+        if other := list(differences(body["identity"], json.loads(json.dumps(identity)))):
+            shown = "\n".join(f"  - {at}: {change}" for at, change in other)
             raise UserError(
-                f"Checkpoint `{folder}` must be of this configuration, but is of another: {differences}. "
+                f"Checkpoint `{folder}` must be of this configuration, but is of another (there -> here):\n{shown}\n"
                 f"Delete `{storage}` to begin anew."
             )
         found.append(Sealed(folder, int(body["epoch"]), bool(body["final"])))
@@ -70,18 +72,6 @@ def _opened(folder: Path) -> dict[str, Any]:
         if file_sha256(folder / name) != sha256:
             raise ValueError(f"{name} fails its hash")
     return content
-
-
-def _differences(there: Mapping[str, Any], here: Mapping[str, Any], at: str = "") -> str:
-    """`settings.lr is 0.1 there and 0.2 here, ...`; empty where nothing differs."""
-    said = []
-    for key in sorted(there.keys() | here.keys()):
-        a, b, where = there.get(key), here.get(key), f"{at}{key}"
-        if isinstance(a, dict) and isinstance(b, dict):
-            said.append(_differences(a, b, f"{where}."))
-        elif a != b:
-            said.append(f"`{where}` is {a!r} there and {b!r} here")
-    return ", ".join(text for text in said if text)
 
 
 def _sha256(text: str) -> str:

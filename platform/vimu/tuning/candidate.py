@@ -1,12 +1,13 @@
 """From searched values to the settings of a trial: conditions, paths, and a check of the whole space beforehand."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
-from vimu.runtime.config import Section, sentences
-from vimu.runtime.errors import UserError
+from vimu.runtime.config import Section, all_of, sentences
+from vimu.runtime.yaml import read_yaml
 from vimu.training.settings import FinetuneSettings, PretrainSettings
 from vimu.tuning.settings_study import Parameter, SettingsStudy, Suggests
 
@@ -33,6 +34,10 @@ class Candidate(Section):
         Raises:
             ValidationError: a path that is no setting, or a value that its setting does not take.
         """
+        return Candidate.model_validate(self.raw_with(params))
+
+    def raw_with(self, params: Params) -> dict[str, Any]:
+        """As `having`, not yet checked."""
         raw = self.model_dump(mode="json")
         for path in sorted(params, key=lambda path: (path.count("."), not path.endswith(".kind"))):
             *parents, last = path.split(".")
@@ -45,7 +50,7 @@ class Candidate(Section):
                 raw["pretrain"]["model"] = {"kind": params[path]}
             else:
                 node[last] = params[path]
-        return Candidate.model_validate(raw)
+        return raw
 
 
 def suggested_params(trial: Suggests, study: SettingsStudy, base: Candidate) -> dict[str, JsonValue]:
@@ -58,23 +63,59 @@ def suggested_params(trial: Suggests, study: SettingsStudy, base: Candidate) -> 
     return params | tied
 
 
-def check_study(study: SettingsStudy, base: Candidate) -> None:
-    """Hold every end of every range against the settings, before anything starts.
+def load_study(path: Path, base: Candidate) -> SettingsStudy:
+    """A study's file, held against the settings that it searches around.
 
     Raises:
-        UserError: with all that is wrong: paths that are no setting, values that a setting does not take, conditions on
-            nothing, a first rung after the last epoch.
+        UserError: with all that is wrong with the file, and of what can be read of it, with the settings.
     """
-    problems = list(dict.fromkeys(_problems(study, base)))
+    raw = read_yaml(path)
+    try:
+        study = SettingsStudy.model_validate(raw)
+        said = misfits(study, base)
+    except ValidationError as error:
+        said = sentences(error, raw)
+        at = [problem["loc"] for problem in error.errors()]
+        odd = {str(loc[1]) for loc in at if len(loc) > 1 and loc[0] == "space"}
+        space = raw.get("space")
+        rest = {name: p for name, p in space.items() if name not in odd} if isinstance(space, dict) else {}
+        if rest:
+            part = SettingsStudy.model_validate({"kind": "settings", "space": rest, "pruning": None})
+            said += misfits(part, base, whole=False)
+    if said:
+        raise all_of(said, str(path))
+    return study
+
+
+def check_study(study: SettingsStudy, base: Candidate) -> None:
+    """As `load_study`, of a study that is read already."""
+    if problems := misfits(study, base):
+        raise all_of(problems, "The study")
+
+
+def misfits(study: SettingsStudy, base: Candidate, *, whole: bool = True) -> list[str]:
+    """What is wrong with a study for these settings, every end of every range held against them: a sentence each.
+
+    Paths that are no setting, values that a setting does not take, conditions on nothing, a first rung after the last
+    epoch.
+
+    Args:
+        whole: whether all of it could be read; else nothing is said of the study as a whole.
+    """
+    said, searched = study.searched_twice(), 0
+    for path in study.space:
+        problems, exists = _misfits_of(path, study, base)
+        said += problems
+        searched += exists
+    if whole and not searched:
+        said.append("`space` must have a parameter whose condition holds, but has none.")
     n_epochs = base.n_epochs - uncut_epochs(study, base)
     if study.pruning is not None and study.pruning.grace_epochs > n_epochs:
-        problems.append(
+        said.append(
             f"`pruning.grace_epochs` must be at most the {n_epochs} epochs from where it begins, but is "
             f"{study.pruning.grace_epochs}."
         )
-    if problems:
-        lines = "\n".join(f"  - {problem}" for problem in problems)
-        raise UserError(f"The study has {len(problems)} error{'s' * (len(problems) != 1)}:\n{lines}")
+    return list(dict.fromkeys(said))
 
 
 def uncut_epochs(study: SettingsStudy, base: Candidate) -> int:
@@ -82,25 +123,23 @@ def uncut_epochs(study: SettingsStudy, base: Candidate) -> int:
     return base.pretrain.epochs if study.pruning is not None and study.pruning.begins_in == "finetuning" else 0
 
 
-def _problems(study: SettingsStudy, base: Candidate) -> Iterator[str]:
-    settings = base.model_dump(mode="json")
-    searched = 0
-    for path, parameter in study.space.items():
-        given = {c: _at(settings, c) for c in parameter.when if c not in study.space}
-        yield from (
-            f"`{path}`: `when` must look at a setting, but `{c}` is none." for c, v in given.items() if v is _NOTHING
-        )
-        if any(value not in (*parameter.allowed(c), _NOTHING) for c, value in given.items()):
-            continue  # never exists with these settings
-        searched += 1
-        circumstances = _circumstances(study, path)
-        for value in parameter.extremes():
-            try:
-                base.having(circumstances | dict.fromkeys((path, *(parameter.also or ())), value))
-            except ValidationError as error:
-                yield from sentences(error)
-    if not searched:
-        yield "`space` must have a parameter whose condition holds, but has none."
+def _misfits_of(path: str, study: SettingsStudy, base: Candidate) -> tuple[list[str], bool]:
+    """What is wrong with one parameter, and whether it ever exists with these settings."""
+    if said := study.problems_of(path):
+        return said, True
+    parameter, settings = study.space[path], base.model_dump(mode="json")
+    given = {c: _at(settings, c) for c in parameter.when if c not in study.space}
+    said = [f"`{path}`: `when` must look at a setting, but `{c}` is none." for c, v in given.items() if v is _NOTHING]
+    if any(value not in (*parameter.allowed(c), _NOTHING) for c, value in given.items()):
+        return said, False
+    circumstances = _circumstances(study, path)
+    for value in parameter.extremes():
+        raw = base.raw_with(circumstances | dict.fromkeys((path, *(parameter.also or ())), value))
+        try:
+            Candidate.model_validate(raw)
+        except ValidationError as error:
+            said += sentences(error, raw)
+    return said, True
 
 
 def _circumstances(study: SettingsStudy, path: str) -> dict[str, JsonValue]:

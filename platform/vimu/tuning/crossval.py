@@ -6,34 +6,30 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from vimu.training.settings import FinetuneSettings, PretrainSettings
+from vimu.tuning.folds import Folds, folds_by, parts_of
 from vimu.tuning.learners import finetuned, forest, network
 from vimu.tuning.learners import pretrain as pretrain_on
 from vimu.tuning.study import Trial
 from vimu.windows.schema import WindowSet
-from vimu.windows.split import fold_of_each
 
 Learner = Callable[[WindowSet, WindowSet, WindowSet], Float[np.ndarray, "n N"]]
 """(training, validation, test windows) -> class probabilities of the test windows."""
 
 
 def out_of_fold(
-    windows: WindowSet, n_classes: int, fold: Int[np.ndarray, " windows"], learner: Learner
+    windows: WindowSet, n_classes: int, folds: Folds, learner: Learner
 ) -> Float[np.ndarray, "windows classes"]:
     """Class probabilities of all windows: fold k tests, the next one validates, the others train.
 
-    Args:
-        fold: of each window, from 0 up.
+    Raises:
+        UserError: somebody's windows are in two folds.
     """
-    n_folds = int(fold.max()) + 1
     probabilities = np.zeros((len(windows), n_classes), dtype=np.float32)
-    for k in range(n_folds):
-        test, validates = fold == k, fold == (k + 1) % n_folds
-        train = ~(test | validates)
-        parts = [windows.take(np.flatnonzero(rows)) for rows in (train, validates, test)]
-        probabilities[test] = learner(*parts)
+    for k in range(folds.n):
+        probabilities[folds.test_rows(k)] = learner(*parts_of(windows, folds, k, "fold"))
     return probabilities
 
 
@@ -48,10 +44,10 @@ def run_trial(
         virtual: what `finetuned` is pre-trained on, with its `train` and `val` splits; else None.
     """
     windows = windows.of_sensors(trial.sensors)
-    fold = fold_of_each(
-        windows.subject.tolist(), windows.label.tolist(), n_folds=n_folds, seed=trial.seed, dataset=trial.experiment
+    folds = folds_by(
+        windows, windows.subject.tolist(), "subjects", n_folds=n_folds, seed=trial.seed, dataset=trial.experiment
     )
-    whole = partial(out_of_fold, windows, len(classes), fold)
+    whole = partial(out_of_fold, windows, len(classes), folds)
     if trial.method == "random_forest":
         return whole(partial(forest, classes=classes, seed=trial.seed, n_trees=n_trees))
     settings = pretrain.of_kind(trial.method).model_copy(update={"seed": trial.seed})

@@ -20,8 +20,10 @@ from vimu.windows.schema import WindowSet
 if TYPE_CHECKING:
     import optuna
 
-SCALED = ("misalignment_deg", "scale", "noise")
+SCALED = ("misalignment_deg", "scale", "speed", "noise")
 """What of the variation grows and shrinks together in a search."""
+GREATEST_SPEED = 0.95
+"""Relative change of the pace: at 1 a window would stand still, beyond it run backwards."""
 Start = Literal["scratch", "finetuned", "forest"]
 Params = dict[str, Any]
 
@@ -192,8 +194,9 @@ def tune_inside(
 
 
 def varied(settings: AugmentSettings, params: Params) -> AugmentSettings:
-    """The variation, `params["variation"]` times as far."""
-    return settings.model_copy(update={name: getattr(settings, name) * params["variation"] for name in SCALED})
+    """The variation, `params["variation"]` times as far; of the pace, no further than to a standstill."""
+    changes = {name: getattr(settings, name) * params["variation"] for name in SCALED}
+    return settings.model_copy(update=changes | {"speed": min(changes["speed"], GREATEST_SPEED)})
 
 
 def _rate_and_variation(trial: "optuna.Trial") -> Params:

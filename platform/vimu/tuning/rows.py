@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vimu.training.settings import FinetuneSettings, PretrainSettings
-from vimu.tuning.experiments import CrossvalSettings, Method
+from vimu.tuning.experiments import CrossvalSettings, Method, effective
 from vimu.tuning.fits import Fit, Kind
 from vimu.tuning.nested import Start
 
@@ -131,7 +131,7 @@ class Rows:
         s = self.settings
         given = {
             "scratch": _json(s.scratch_of(method, variant.pretrain)),
-            "finetuned": _json(s.finetune_of(method, variant.finetune), seeds=True),
+            "finetuned": _json(s.finetune_of(method, variant.finetune)),
         }
         rows: list[Row] = []
         kinds: tuple[Start, ...] = ("scratch", "finetuned")
@@ -205,6 +205,5 @@ def every_fit(rows: Sequence[Row]) -> list[Fit]:
     return list(found)
 
 
-def _json(settings: PretrainSettings | FinetuneSettings, *, seeds: bool = False) -> dict[str, Any]:
-    """Settings as part of what a fit depends on: without seeds, which are the fit's own."""
-    return {"settings": settings.model_dump(mode="json", exclude={"seeds"} if seeds else {"seed"})}
+def _json(settings: PretrainSettings | FinetuneSettings) -> dict[str, Any]:
+    return {"settings": effective(settings)}

@@ -127,28 +127,30 @@ class SettingsStudy(Section):
                 "`pruning` must be null where there are two objectives: pruning by macro-F1 alone ends small networks "
                 "before they are measured"
             )
-        problems = [sentence for path, p in self.space.items() for sentence in self._problems(path, p)]
-        every = [path for name, p in self.space.items() for path in (name, *(p.also or ()))]
-        problems += [f"`{path}` must be searched once" for path in dict.fromkeys(every) if every.count(path) > 1]
-        if problems:
-            raise ValueError("; ".join(problems))
         return self
 
-    def _problems(self, path: str, parameter: Parameter) -> list[str]:
+    def searched_twice(self) -> list[str]:
+        """A sentence for each path that several parameters search."""
+        every = [path for name, p in self.space.items() for path in (name, *(p.also or ()))]
+        return [f"`{path}` must be searched once." for path in dict.fromkeys(every) if every.count(path) > 1]
+
+    def problems_of(self, path: str) -> list[str]:
+        """What is wrong with a parameter whatever the settings are, a sentence each."""
+        parameter = self.space[path]
         said = []
         for name in (path, *(parameter.also or ())):
             if not name.startswith(("pretrain.", "finetune.")):
-                said.append(f"`{name}` must be a setting of `pretrain` or `finetune`")
+                said.append(f"`{name}` must be a setting of `pretrain` or `finetune`.")
             elif name in FIXED:
-                said.append(f"`{name}` must not be searched: {FIXED[name]}")
+                said.append(f"`{name}` must not be searched: {FIXED[name]}.")
         above = list(self.space)[: list(self.space).index(path)]
         for condition in parameter.when:
             if condition not in self.space:
                 continue
             choice = self.space[condition].choice
             if condition not in above or choice is None:
-                said.append(f"`{path}`: `when` must look at a choice further up, but looks at `{condition}`")
+                said.append(f"`{path}`: `when` must look at a choice further up, but looks at `{condition}`.")
                 continue
             if unknown := [value for value in parameter.allowed(condition) if value not in choice]:
-                said.append(f"`{path}`: `when` must name values of `{condition}`, but names {unknown}")
+                said.append(f"`{path}`: `when` must name values of `{condition}`, but names {unknown}.")
         return said

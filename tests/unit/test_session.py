@@ -1,0 +1,43 @@
+"""A Ray that does not start is a sentence."""
+
+import socket
+
+import pytest
+import ray
+
+from vimu.runtime.errors import OperationError
+from vimu.runtime.session import RaySettings, ray_session
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [(None, "Ray did not start: .* Run the same command again"), ("auto", "No cluster answers .* auto")],
+)
+@pytest.mark.parametrize("error", [Exception("The current node timed out\nduring startup."), ConnectionError("x")])
+def test_a_ray_that_does_not_start_is_a_failed_operation_in_a_sentence(monkeypatch, address, says, error):
+    def init(**_):
+        raise error
+
+    ended = []
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    if address is not None:
+        monkeypatch.setenv("RAY_ADDRESS", address)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "shutdown", lambda: ended.append(True))
+    with pytest.raises(OperationError, match=says) as raised, ray_session(RaySettings()):
+        pass
+    assert "\n" not in str(raised.value)
+    assert ended
+
+
+def test_where_nothing_listens_no_cluster_is_waited_for_longer_than_asked(monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        monkeypatch.setattr(ray, "is_initialized", lambda: False)
+        monkeypatch.setattr(ray, "init", None)
+        says = f"No cluster answers at `RAY_ADDRESS` = {address}"
+        with pytest.raises(OperationError, match=says), ray_session(RaySettings(wait_for_nodes_s=0)):
+            pass

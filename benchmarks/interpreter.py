@@ -18,6 +18,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy is imported
 
 import numpy as np
 
+from vimu.semantics.channels import sensors_to_measure, six_channels
 from vimu.semantics.gates import HardGates, load_relations
 from vimu.semantics.labels import load_labels, naming
 from vimu.semantics.measure import measure
@@ -38,10 +39,10 @@ def timed(work: Callable[[], T], n: int) -> tuple[T, float]:
 def main(run: Path, dataset: str, seed: int) -> dict[str, Any]:
     """Measure, write, judge, plant and judge again."""
     windows = load_windows(run).where(dataset=dataset, split="train")
-    windows = windows.of_sensors(windows.sensors[:1])
+    signals = six_channels(windows, sensors_to_measure(windows.channels)[0])
     n, rules = len(windows), load_rules()
     gates = HardGates(load_relations(), naming(load_labels()[0].words()))
-    features, measuring = timed(lambda: measure(windows.x, rate_hz=windows.rate_hz), n)
+    features, measuring = timed(lambda: measure(signals, rate_hz=windows.rate_hz), n)
     numbers = [as_numbers(features, row) for row in range(n)]
     written, wording = timed(lambda: [rules.interpret(as_numbers(features, row)) for row in range(n)], n)
     flagged, hard = timed(lambda: sum(bool(gates.flags(w, numbers[row])) for row, w in enumerate(written)), n)

@@ -95,12 +95,16 @@ def stream(recognizer: Recognizer, fed: Preprocessing) -> tuple[np.ndarray[Any, 
     """Wall-clock and CPU seconds of each hop's pushes together, and of the push that gave its answer."""
     hop, length = fed.windows.hop_frames, fed.windows.length_frames
     n_hops = N_HOPS + WARM_UP_HOPS
-    acc = worn(fed, length + n_hops * hop, seed=0).acc
-    frames = [{sensor: acc[t, s] for s, sensor in enumerate(fed.sensors)} for t in range(len(acc))]
+    worn_by = worn(fed, length + n_hops * hop, seed=0)
+    signals = [name for name in ("acc", "gyr") if getattr(worn_by, name) is not None]
+    frames = [
+        {name: {sensor: getattr(worn_by, name)[t, s] for s, sensor in enumerate(fed.sensors)} for name in signals}
+        for t in range(worn_by.n_frames)
+    ]
     live = recognizer.stream(rate_hz=fed.windows.rate_hz)
     for frame in frames[:length]:
-        live.push(acc=frame)
-    spent = np.array([seconds(lambda frame=frame: live.push(acc=frame)) for frame in frames[length:]])
+        live.push(**frame)
+    spent = np.array([seconds(lambda frame=frame: live.push(**frame)) for frame in frames[length:]])
     spent = spent.reshape(n_hops, hop, 2)[WARM_UP_HOPS:]
     return spent.sum(axis=1), spent[:, -1]
 
@@ -109,7 +113,8 @@ def worn(fed: Preprocessing, n_frames: int, seed: int) -> ImuRecording:
     """Noise about gravity."""
     rng = np.random.default_rng(seed)
     acc = rng.normal(0, 2, (n_frames, len(fed.sensors), 3)) + np.array([0, STANDARD_GRAVITY, 0])
-    return ImuRecording(acc.astype(np.float32), None, None, fed.windows.rate_hz, fed.sensors, "sensor", "included")
+    gyr = rng.normal(0, 1, acc.shape).astype(np.float32) if "gyr" in fed.units else None
+    return ImuRecording(acc.astype(np.float32), gyr, None, fed.windows.rate_hz, fed.sensors, "sensor", "included")
 
 
 def seconds(work: Callable[[], object]) -> tuple[float, float]:

@@ -42,15 +42,16 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--batch-size", type=int, default=256, help="over all workers")
     given = parser.parse_args()
     settings = PretrainSettings(
         epochs=given.epochs, patience_epochs=given.epochs, checkpoint_every_epochs=given.epochs,
-        augment=AugmentSettings(misalignment_deg=0, scale=0),
+        batch_size=given.batch_size, augment=AugmentSettings(misalignment_deg=0, scale=0),
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as name, ray_session(RaySettings(num_cpus=2)):
         seconds = measure(Path(name), settings, given.rounds)
         n_gpus = int(ray.cluster_resources().get("GPU", 0))
-    figures = summary(seconds, "gpu" if n_gpus else "cpu")
+    figures = summary(seconds, "gpu" if n_gpus else "cpu", given.batch_size)
     for key, value in figures["windows_per_s"].items():
         print(f"{key:24} {value:12,.0f} windows / s")
     for key, value in figures["ratios"].items():
@@ -86,7 +87,7 @@ def measure(folder: Path, settings: PretrainSettings, rounds: int) -> dict[str, 
     return seconds
 
 
-def summary(seconds: dict[str, list[np.ndarray]], device: str) -> dict[str, Any]:
+def summary(seconds: dict[str, list[np.ndarray]], device: str, batch_size: int) -> dict[str, Any]:
     """Windows a second of each way's fastest epoch, their ratios, and the bytes of windows that one worker reads."""
     speed, cpu_speed = (
         {name: N_WINDOWS / min(float(s[:, clock].min()) for s in of_round) for name, of_round in seconds.items()}
@@ -94,6 +95,7 @@ def summary(seconds: dict[str, list[np.ndarray]], device: str) -> dict[str, Any]
     )
     return {
         "device": device,
+        "batch_size": batch_size,
         "ratios": _ratios(speed),
         "cpu_ratios": _ratios(cpu_speed),
         "windows_per_s": speed,

@@ -32,7 +32,10 @@ def publish_windows(run_dir: Path, *, test_scale: float = 1.0) -> None:
         pq.write_table(_table(test_scale), staging / "windows" / "0.parquet")
         return Outcome(
             counts={"windows": 1}, content_hash="toy", licences={"mocap": "none", "worn": "none"},
-            details={"virtual_datasets": ["mocap"], "real_dataset": "worn", "labels_hash": "toy"},
+            details={
+                "virtual_datasets": ["mocap"], "real_dataset": "worn", "labels_hash": "toy",
+                "synthetic": {"mocap": True, "worn": True},
+            },
         )  # fmt: skip
 
     publish(run_dir / "prepare", identity={"stage": "prepare"}, build=build, made_by="-")

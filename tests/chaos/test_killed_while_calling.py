@@ -8,7 +8,7 @@ from running_job import job, kill, run, settled, wait_for
 from chat_server import Reply, as_rules, chat_server
 from published_windows import publish_windows
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.chaos]
 KEY = "sk-secret-0123456789"
 N_WINDOWS, CONCURRENCY = 80, 4
 

@@ -212,7 +212,7 @@ def test_evaluate_takes_the_experiments_into_its_own_results(small_run, tmp_path
     own = json.loads(crossed.file("metrics.json").read())
     every = json.loads(published.file("metrics.json").read())
     assert every["results"][-2:] == own["results"]
-    assert [r.get("protocol") for r in every["results"][:-2]] == [None] * (len(every["results"]) - 2)
+    assert [r["protocol"] for r in every["results"][:-2]] == ["holdout"] * (len(every["results"]) - 2)
     assert set(own["notes"]) <= set(every["notes"])
     names = [stage.name for stage in stages(config)]
     assert names.index("prepare") < names.index("crossval") < names.index("evaluate")

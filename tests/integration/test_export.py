@@ -48,7 +48,7 @@ def test_it_cuts_the_windows_that_prepare_published(small_run, recognizer):
     seed = recognizer.card["model"]["seed"]
     model, _ = load_model(small_run.run_dir / "finetune" / "models" / f"finetuned-{seed}.pt")
     table = pq.read_table(small_run.run_dir / "evaluate" / "predictions.parquet").to_pandas()
-    table = table[(table.experiment == "finetuned") & (table.seed == seed)]
+    table = table[(table.experiment == "finetuned") & (table.method == "penalty_cnn") & (table.seed == seed)]
     evaluated = dict(zip(table.window_id, table.predicted, strict=True))
     real = load_recordings("dip")
     trials, _ = list_trials(small_run.preparation.real.root, real)
@@ -75,7 +75,8 @@ def test_it_cuts_the_windows_that_prepare_published(small_run, recognizer):
 def test_the_card_says_what_it_is_made_of_and_how_good(small_run, recognizer):
     card = recognizer.card
     metrics = json.loads((small_run.run_dir / "evaluate" / "metrics.json").read_text())["results"]
-    [row] = [r for r in metrics if (r["dataset"], r["experiment"]) == ("dip", "finetuned")]
+    key = ("dip", "finetuned", "penalty_cnn")
+    [row] = [r for r in metrics if (r["dataset"], r["experiment"], r["method"]) == key]
     assert card["metrics"] == row
     assert {d["name"]: d["part"] for d in card["data"]} == {
         "amass": "pre-training, as virtual sensors", "dip": "fine-tuning, validation, test"

@@ -72,19 +72,48 @@ def test_rules_write_every_window_and_the_same_bytes_again(local_ray, tmp_path):
     assert run(configured(tmp_path / "b")).fresh is False
 
 
-def test_the_endpoint_writes_what_it_is_asked_and_knows_nothing_else(local_ray, tmp_path):
-    publish_windows(tmp_path / "run", 24)
-    with chat_server() as server:
-        published = run(by_endpoint(tmp_path, server, usd_per_million_in=1.0, usd_per_million_out=10.0))
-    rows = rows_of(published)
+def writing(request, nth):
+    """Windows as the rules do; of labels one text that may be used, and one that may not."""
+    if not (label := label_of(request)):
+        return Reply(json.dumps(as_rules(request)))
+    texts = [f"While {label}, all is strong and even.", f"Number {len(label)}: the motion is strong and even."]
+    return Reply(json.dumps({"texts": texts}))
+
+
+def label_of(request):
+    """The activity that a label's prompt names; None of a window's."""
+    found = re.match(r"The activity: ([\w ]+)", request["messages"][0]["content"])
+    return found and found[1]
+
+
+def test_the_endpoint_writes_what_it_is_asked_and_another_run_takes_its_answers(local_ray, tmp_path):
+    activities, published = set(load_labels()[0].activities), {}
+    semantics = {"written_label_texts": 2, "cache": str(tmp_path / "cache")}
+    with chat_server(writing) as server:
+        for name in ("a", "b"):
+            publish_windows(tmp_path / name / "run", 24)
+            prices = {"usd_per_million_in": 1.0, "usd_per_million_out": 10.0}
+            published[name] = run(by_endpoint(tmp_path / name, server, semantics=semantics, **prices))
+    rows = rows_of(published["a"])
     assert all(r["backend"] == "openai" and r["accepted"] and r["round"] == 1 for r in rows)
+    written = [r for r in rows_of(published["a"], "labels") if r["source"] == "openai"]
+    assert {r["label"] for r in written} == activities
+    assert all(r["text"].startswith("Number") for r in written)
+    of_windows = [r for r in server.requests if label_of(r) is None]
     names = naming(load_labels()[0].words())
-    leaks = [r for r in server.requests if names.search(json.dumps(r))]
-    assert leaks == [], "an activity's name reached a window's prompt"
-    assert len(server.requests) == 24 == len(server.answered)
-    endpoint = published.details["summary"]["endpoint"]
-    assert (endpoint["paid_answers"], endpoint["tokens_in"], endpoint["tokens_out"]) == (24, 2400, 480)
-    assert endpoint["cost_usd"] == pytest.approx(2400e-6 + 4800e-6)
+    assert [r for r in of_windows if names.search(json.dumps(r))] == [], "an activity's name reached a window's prompt"
+    n = 24 + len(activities)
+    assert len(of_windows) == 24
+    assert len(server.requests) == n, "the second run asks nothing"
+    assert published["a"].content_hash == published["b"].content_hash
+    paid, none = (published[name].details["summary"]["endpoint"] for name in ("a", "b"))
+    assert [paid[key] for key in COUNTED] == [n, n, 0, 100 * n, 20 * n]
+    assert paid["cost_usd"] == pytest.approx(n * 300e-6)
+    assert [none[key] for key in COUNTED] == [0, 0, n, 0, 0]
+    assert none["cost_usd"] == 0
+
+
+COUNTED = ("requests_sent", "paid_answers", "answers_of_other_runs", "tokens_in", "tokens_out")
 
 
 def fault_of(request):
@@ -113,8 +142,13 @@ def misbehaving(request, nth):
 def test_what_misbehaves_is_written_again_and_at_last_by_the_rules(local_ray, tmp_path):
     publish_windows(tmp_path / "run", 60)
     with chat_server(misbehaving) as server:
-        hard_gates_only = {"judge": {"n_mads": 50.0}}
+        hard_gates_only = {"judge": {"n_mads": 50.0}, "cache": str(tmp_path / "cache")}
         published = run(by_endpoint(tmp_path, server, semantics=hard_gates_only))
+        asked = len(server.requests)
+        publish_windows(tmp_path / "unjudged" / "run", 60)
+        without_judge = {"judge": None, "cache": str(tmp_path / "cache")}
+        unjudged = run(by_endpoint(tmp_path / "unjudged", server, semantics=without_judge))
+        assert len(server.requests) == asked, "the first round is the same, and answered"
     rows = rows_of(published)
     first = {tuple(m["content"] for m in r["messages"][:2]) for r in server.requests}
     kinds = {fault_of(r) for r in server.requests}
@@ -132,47 +166,14 @@ def test_what_misbehaves_is_written_again_and_at_last_by_the_rules(local_ray, tm
     reasons = [r["messages"][-1]["content"] for r in server.requests if len(r["messages"]) > 2]
     assert any("quotes" in text and "body_acc_rms" in text for text in reasons)
     assert any("`walking`" in text for text in reasons)
-    assert json.loads((published.folder / "summary.json").read_text())["by_rules"] == len(given_up)
+    summary = json.loads((published.folder / "summary.json").read_text())
+    assert summary["by_rules"] == len(given_up)
+    assert summary["endpoint"]["requests_sent"] == asked > summary["endpoint"]["paid_answers"]
 
-
-def test_without_judge_all_that_can_be_read_is_taken(local_ray, tmp_path):
-    publish_windows(tmp_path / "run", 60)
-    with chat_server(misbehaving) as server:
-        published = run(by_endpoint(tmp_path, server, semantics={"judge": None}))
-    rows = rows_of(published)
-    assert [r for r in rows if "walking" in r["text"]]
-    assert {r["outcome"] for r in rows_of(published, "acceptance")} == {"asked", "accepted", "schema"}
-    assert {r["round"] for r in rows} == {1}
-
-
-def test_another_run_uses_the_answers_of_the_first(local_ray, tmp_path):
-    with chat_server() as server:
-        for name in ("a", "b"):
-            publish_windows(tmp_path / name / "run", 16)
-            settings = {"cache": str(tmp_path / "cache")}
-            published = run(by_endpoint(tmp_path / name, server, semantics=settings))
-        assert len(server.requests) == 16
-    endpoint = published.details["summary"]["endpoint"]
-    assert (endpoint["paid_answers"], endpoint["answers_of_other_runs"], endpoint["cost_usd"]) == (0, 16, 0.0)
-
-
-def test_the_endpoint_writes_label_texts_that_do_not_name_the_activity(local_ray, tmp_path):
-    publish_windows(tmp_path / "run", 4)
-
-    def behaviour(request, nth):
-        prompt = request["messages"][0]["content"]
-        if not prompt.startswith("The activity:"):
-            return Reply(json.dumps(as_rules(request)))
-        name = re.search(r"The activity: ([\w ]+)", prompt)[1]
-        plain = f"Number {len(name)}: the motion is strong and comes evenly."
-        texts = [f"While {name}, all is strong and even."] + ([plain] if len(request["messages"]) > 1 else [])
-        return Reply(json.dumps({"texts": texts}))
-
-    with chat_server(behaviour) as server:
-        published = run(by_endpoint(tmp_path, server, semantics={"written_label_texts": 2}))
-    written = [r for r in rows_of(published, "labels") if r["source"] == "openai"]
-    assert {r["label"] for r in written} == set(load_labels()[0].activities)
-    assert all(r["text"].startswith("Number") for r in written)
+    taken = rows_of(unjudged)
+    assert [r for r in taken if "walking" in r["text"]], "without judge all that can be read is taken"
+    assert {r["outcome"] for r in rows_of(unjudged, "acceptance")} == {"asked", "accepted", "schema"}
+    assert {r["round"] for r in taken} == {1}
 
 
 @pytest.mark.parametrize(
@@ -189,18 +190,16 @@ def test_an_endpoint_that_refuses_or_is_down_ends_the_run(local_ray, tmp_path, r
     assert not (tmp_path / "run" / "interpret").exists()
 
 
-def test_a_spent_budget_stops_and_more_of_it_goes_on_where_it_stopped(local_ray, tmp_path):
+def test_a_spent_budget_stops_the_run_and_is_not_given_anew(local_ray, tmp_path):
     publish_windows(tmp_path / "run", 24)
+    sent = []
     with chat_server() as server:
-        with pytest.raises(OperationError, match="token_budget"):
-            run(by_endpoint(tmp_path, server, token_budget=2500, max_tokens=20))
-        paid = len(server.requests)
-        assert 0 < paid <= 20
-        with pytest.raises(OperationError, match="token_budget"):
-            run(by_endpoint(tmp_path, server, token_budget=2500, max_tokens=20))
-        published = run(by_endpoint(tmp_path, server, max_tokens=20))
-    assert len(server.requests) == 24
-    assert published.details["summary"]["endpoint"]["paid_answers"] == 24, "those of the runs before count"
+        for _ in range(2):
+            with pytest.raises(OperationError, match="token_budget"):
+                run(by_endpoint(tmp_path, server, token_budget=2500, max_tokens=20))
+            sent.append(len(server.requests))
+    assert 3 <= sent[0] <= 20
+    assert sent[1] <= sent[0] + 1, "what was paid for before counts; one shorter prompt may still fit"
 
 
 @pytest.mark.parametrize(
@@ -209,6 +208,11 @@ def test_a_spent_budget_stops_and_more_of_it_goes_on_where_it_stopped(local_ray,
         ({"feature_set": "sensor_acc"}, {}, "feature_set` must be `sensor_acc_gyr`"),
         ({"sensors": ("waist", "chest")}, {}, "must name one of waist, chest"),
         ({}, {"sensor": "wrist"}, "must be one of waist, but is `wrist`"),
+        (
+            {"sensors": ("waist", "chest"), "gyroscopes": ("chest",)},
+            {"sensor": "waist"},
+            "must be one of chest, but is",
+        ),
         ({"label": "juggling"}, {}, "lacks juggling"),
         ({}, {"rules_file": "nowhere.yaml"}, "does not exist"),
     ],
@@ -225,9 +229,12 @@ def test_windows_in_g_are_refused(local_ray, tmp_path):
         run(configured(tmp_path))
 
 
-def test_one_of_several_sensors_is_taken(local_ray, tmp_path):
-    publish_windows(tmp_path / "run", 8, sensors=("waist", "chest"))
-    assert len(rows_of(run(configured(tmp_path, sensor="chest")), "features")) == 8
+def test_one_of_several_sensors_is_taken_whatever_else_windows_hold(local_ray, tmp_path):
+    for name, more in (("a", {}), ("b", {"sensors": ("chest", "waist")}), ("c", {"invariants": True})):
+        publish_windows(tmp_path / name / "run", 8, **more)
+    found = [rows_of(run(configured(tmp_path / name, sensor="waist")), "features") for name in "abc"]
+    assert len(found[0]) == 8
+    assert found[0] == found[1] == found[2]
 
 
 def test_no_key_is_said_by_its_variable(local_ray, tmp_path, monkeypatch):
@@ -236,6 +243,14 @@ def test_no_key_is_said_by_its_variable(local_ray, tmp_path, monkeypatch):
     with chat_server() as server, pytest.raises(UserError, match="`OPENAI_API_KEY` must be set"):
         run(by_endpoint(tmp_path, server, api_key_env="OPENAI_API_KEY"))
     assert not server.requests
+
+
+def test_a_missing_client_is_said_with_the_command_that_gets_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("vimu.semantics.endpoint.find_spec", lambda _: None)
+    publish_windows(tmp_path / "run", 8)
+    config = configured(tmp_path, backend="openai", endpoint={"base_url": "http://h/v1", "model": "m"})
+    with pytest.raises(UserError, match=r"pip install 'vimu\[openai\]'"):
+        interpret.plan(config)
 
 
 def test_the_key_is_in_no_dump(tmp_path, repo):

@@ -137,7 +137,7 @@ def test_the_report_is_one_file_with_optunas_plots(tmp_path):
             record.report(proposal.number, epoch, score_of(proposal.params) * epoch / 8)
         end(record, proposal, how)
     rows = record.rows()
-    write_report(tmp_path, record.study, rows, winner_of(rows), name="<toy>")
+    write_report(tmp_path, record.study, rows, winner_of(rows), name="<toy>", datasets=["a", "b"], synthetic=["a"])
     plots = {path.stem for path in (tmp_path / "plots").glob("*.png")}
     assert plots == {"history", "importances", "slice_lambda", "slice", "curves"}
     page = (tmp_path / "report.html").read_text()
@@ -155,7 +155,7 @@ def test_of_two_objectives_the_front_is_shown_and_the_best_score_wins(tmp_path):
         record.complete(record.next().number, figures(score, n_parameters=size))
     rows = record.rows()
     assert winner_of(rows)["number"] == 1
-    write_report(tmp_path, record.study, rows, winner_of(rows), name="toy")
+    write_report(tmp_path, record.study, rows, winner_of(rows), name="toy", datasets=["a", "b"], synthetic=[])
     assert (tmp_path / "plots" / "pareto.png").is_file()
     assert "better in both" in (tmp_path / "report.html").read_text()
     assert "no other one beats in both score and size: 0, 1, 3" in " ".join(
@@ -168,5 +168,5 @@ def test_with_one_trial_the_report_says_what_cannot_be_drawn(tmp_path):
     record = opened(tmp_path / "study.db")
     record.complete(record.next().number, figures(0.5))
     rows = record.rows()
-    write_report(tmp_path, record.study, rows, rows[0], name="toy")
+    write_report(tmp_path, record.study, rows, rows[0], name="toy", datasets=["a", "b"], synthetic=[])
     assert "No plot <b>importances</b>" in (tmp_path / "report.html").read_text()

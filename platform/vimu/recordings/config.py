@@ -120,6 +120,13 @@ class RecordingConfig(Section):
         unknown = self.upright.keys() - self.activities.keys()
         if unknown:
             raise ValueError(f"`upright` must name `activities`, unlike {listed(unknown)}")
+        told = {self.activities[code].name for code in self.upright}
+        also = {a.name for code, a in self.activities.items() if code not in self.upright and a.name in told}
+        if also or len(told) < len(self.upright):
+            raise ValueError(
+                f"`upright` must name activities whose class is theirs alone, unlike {listed(also or told)}: trials "
+                "are told apart by class"
+            )
         unworn = {s for served in self.upright.values() if served != "all" for s in served} - set(placements)
         if unworn:
             raise ValueError(

@@ -37,7 +37,7 @@ class Calls:
     asked: dict[str, Answer | None] = field(default_factory=dict)
     """Every request of the run so far."""
     sent: int = 0
-    """Requests sent by this process, tries included."""
+    """Requests of this process, tries included: a killed part's are not known."""
 
     def ask(self, prompts: Iterable[list[Message]]) -> list[tuple[str | None, str]]:
         """Answers to prompts, in their order; None with the reason where there is none.
@@ -64,7 +64,7 @@ class Calls:
         ]
 
     def accounts(self) -> dict[str, Any]:
-        """Calls, tokens and cost of the run, a killed part included; what other runs had paid for apart."""
+        """Answers, tokens and cost of the run, a killed part's too; what other runs had paid for apart."""
         answers = [answer for answer in self.asked.values() if answer is not None]
         own = [answer for answer in answers if answer.run == self.run]
         tokens_in, tokens_out = sum(a.tokens_in for a in own), sum(a.tokens_out for a in own)
@@ -76,6 +76,7 @@ class Calls:
             "paid_answers": len(own),
             "answers_of_other_runs": len(answers) - len(own),
             "without_answer": len(self.asked) - len(answers),
+            "requests_sent": self.sent,
             "tokens_in": tokens_in,
             "tokens_out": tokens_out,
             "cost_usd": round(cost, 6),

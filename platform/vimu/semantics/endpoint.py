@@ -14,9 +14,11 @@ import os
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
+from vimu.runtime.errors import UserError
 from vimu.runtime.storage import location
 from vimu.semantics.cache import Answer, Cache
 from vimu.semantics.pacing import BUSY, Budget, Pace, backoff_s, retry_after_s
@@ -29,6 +31,14 @@ Outcome = Literal["stored", "no_answer", "refused", "budget", "down"]
 """`no_answer`: of this request, in all tries; `refused`, `budget`, `down`: the run must stop."""
 CHARACTERS_PER_TOKEN = 3
 """Fewer than texts have: so that what is reserved of the budget is rather too much."""
+
+
+def require_client() -> None:
+    """Raise a UserError where the package that calls take is not installed."""
+    if find_spec("aiohttp") is None:
+        raise UserError(
+            "`semantics.backend: openai` needs aiohttp, which must be installed: python -m pip install 'vimu[openai]'"
+        )
 
 
 @dataclass(frozen=True)
@@ -194,9 +204,7 @@ class StoringSession:
                     return Report("refused", fault.detail, nth + 1), None
             if nth + 1 < settings.max_tries:
                 if last.wait_s is not None:
-                    state.pace.pause(
-                        min(last.wait_s, settings.max_backoff_s)
-                    )  # it is the endpoint that is busy: all wait
+                    state.pace.pause(min(last.wait_s, settings.max_backoff_s))  # the endpoint is busy: all wait
                 else:
                     wait = backoff_s(nth, base_s=settings.backoff_s, most_s=settings.max_backoff_s, key=key)
                     await asyncio.sleep(wait)
@@ -218,7 +226,7 @@ class StoringSession:
             out_of_credit = "insufficient_quota" in body  # OpenAI's 429 that no waiting mends
             wait_s = retry_after_s(response.headers.get("Retry-After"), time.time())
             raise Fault(detail, wait_s=wait_s, final=out_of_credit)
-        if response.status == 400 or response.status == 422:
+        if response.status in (400, 422):
             raise Fault(detail)  # of this request: the others may do
         if response.status != 200:
             raise Fault(detail, final=True)

@@ -14,6 +14,7 @@ from vimu.metrics import scores
 from vimu.runtime.storage import StoredFile
 from vimu.semantics.align_settings import AlignSettings, Variant
 from vimu.semantics.aligned import AlignedCard, AlignedModel, save_aligned
+from vimu.semantics.channels import six_channels
 from vimu.semantics.controls import save_softmax
 from vimu.semantics.encoder_files import encoder_files
 from vimu.semantics.labels import Labels
@@ -92,7 +93,7 @@ class Fitter:
     def __post_init__(self) -> None:
         """Read windows and texts."""
         source = read_windows(self.windows).where(dataset=self.dataset, split=("train", "val"))
-        self._source, self._class = in_classes(source.of_sensors([self.sensor]), self.settings.classes)
+        self._source, self._class = in_classes(source, self.settings.classes)
         table = self.interpretations.table().select(["window_id", "text", "accepted"])
         rows = {name: i for i, name in enumerate(table.column("window_id").to_pylist())}
         index = [rows[name] for name in self._source.window_id.tolist()]
@@ -100,7 +101,7 @@ class Fitter:
         self._accepted = np.array(table.column("accepted").to_pylist(), dtype=bool)[index]
         text[self._source.split != "train"] = text[0]  # what validates is never read
         self._texts, self._text_of = np.unique(text, return_inverse=True)
-        self._x = aligned_signals(self._source.x, rate_hz=source.rate_hz)
+        self._x = aligned_signals(six_channels(self._source, self.sensor), rate_hz=source.rate_hz)
         self._labels = Labels.model_validate(self.labels)
 
     def run(self, fit: Fit, folder: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from vimu.runtime.config import Section, configs_folder, validate
 from vimu.runtime.yaml import read_yaml
 from vimu.semantics.catalogue import FEATURES
+from vimu.semantics.digest import Digested
 from vimu.semantics.rules import Numbers
 from vimu.semantics.schema import Interpretation
 
@@ -48,7 +49,7 @@ class Term(Section):
     feature: str
 
 
-class Relations(Section):
+class Relations(Digested):
     """`configs/semantics/relations.yaml`: how texts compare two features."""
 
     more: Annotated[tuple[str, ...], Field(min_length=1)]

@@ -1,6 +1,5 @@
 """What each activity is called, and how its signals are described: an editable file, several texts an activity."""
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from pydantic import Field, model_validator
 from vimu.runtime.config import Section, configs_folder, validate
 from vimu.runtime.errors import UserError, listed
 from vimu.runtime.yaml import read_yaml
+from vimu.semantics.digest import Digested
 
 
 class Activity(Section):
@@ -24,7 +24,7 @@ class Activity(Section):
     """What the texts rest on."""
 
 
-class Labels(Section):
+class Labels(Digested):
     """`configs/semantics/labels.yaml`: activities by their label."""
 
     activities: dict[str, Activity]
@@ -44,11 +44,6 @@ class Labels(Section):
                 f"`{path}` must describe every activity of the windows, but lacks {listed(missing, 30)}. Copy it, add "
                 "them with their `words` and `texts`, and name the copy: --set semantics.labels_file=my_labels.yaml"
             )
-
-    @property
-    def digest(self) -> str:
-        """Of all that the file says."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
     def words(self) -> tuple[str, ...]:
         """Every activity's words and names, sorted."""

@@ -18,6 +18,7 @@ VERSION = 1
 AT_ONCE = 1024
 """Windows in memory as float64 with their spectra: some 20 MB."""
 LEAST_FRAMES = 8
+"""Fewer have no spectrum to speak of."""
 
 
 def measure(x: Float[np.ndarray, "windows length 6"], *, rate_hz: float) -> dict[str, Values]:

@@ -1,6 +1,5 @@
 """The backend `rules`: fixed physical thresholds say in words what was measured. The same numbers, the same bytes."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ from vimu.runtime.config import Section, configs_folder, validate
 from vimu.runtime.errors import UserError
 from vimu.runtime.yaml import read_yaml
 from vimu.semantics.catalogue import FEATURES
+from vimu.semantics.digest import Digested
 from vimu.semantics.measure import rounded
 from vimu.semantics.schema import FIELDS, Interpretation, Statement
 
@@ -58,7 +58,7 @@ class Comparison(Section):
     evidence: str
 
 
-class Rules(Section):
+class Rules(Digested):
     """`configs/semantics/rules.yaml`."""
 
     version: int
@@ -80,11 +80,6 @@ class Rules(Section):
     def interpret(self, numbers: Numbers) -> Interpretation:
         """Seven statements about a window."""
         return Interpretation(**{field: _statement(entries, numbers) for field, entries in self.fields.items()})
-
-    @property
-    def digest(self) -> str:
-        """Of version and thresholds: two that agree write the same bytes."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
 
 def load_rules(path: Path | None = None) -> Rules:

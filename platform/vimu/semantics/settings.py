@@ -104,3 +104,16 @@ class SemanticsSettings(Section):
         if self.written_label_texts and self.backend != "openai":
             raise ValueError("`written_label_texts` must be 0 where `backend` is `rules`, which writes none")
         return self
+
+    @property
+    def max_rounds(self) -> int:
+        """Times that a text is written: once where nobody judges it."""
+        return 1 if self.judge is None else self.judge.max_rounds
+
+    def of_texts(self) -> dict[str, object]:
+        """The settings that texts depend on: not how fast, how dear or where answers are kept."""
+        kept = {"backend", "written_label_texts", "judge"}
+        endpoint = self.endpoint if self.backend == "openai" else None
+        return self.model_dump(mode="json", include=kept) | {
+            "endpoint": None if endpoint is None else endpoint.of_answers()
+        }

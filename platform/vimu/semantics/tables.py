@@ -1,6 +1,8 @@
 """The published tables: features, interpretations, labels, acceptance."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -51,6 +53,16 @@ def label_table(rows: Sequence[Mapping[str, object]]) -> pa.Table:
         metadata={"schema": "vimu.label_texts"},
     )
     return pa.Table.from_pylist([dict(row) for row in rows], schema)
+
+
+def text_hashes(
+    window_id: Sequence[str], written: Sequence[Written], labels: Sequence[Mapping[str, object]]
+) -> Iterator[tuple[str, str]]:
+    """(name, sha256) of each text that a model may learn from, those about activities too, for the content hash."""
+    for name, w in zip(window_id, written, strict=True):
+        yield name, hashlib.sha256(json.dumps([w.text, w.accepted]).encode()).hexdigest()
+    for row in labels:
+        yield f"{row['label']}/{row['index']}", hashlib.sha256(str(row["text"]).encode()).hexdigest()
 
 
 def acceptance_table(rounds: Sequence[Round]) -> pa.Table:

@@ -55,6 +55,6 @@ def limits_of(preprocessing: Preprocessing, details: Mapping[str, Any], metrics:
 
 
 def result_of(results: Sequence[Mapping[str, Any]], *, dataset: str, start: str, method: str) -> dict[str, Any] | None:
-    """The entry of `metrics.json` that is of the exported model; None where there is none."""
-    wanted = {"dataset": dataset, "experiment": start, "method": method}
+    """The entry of `metrics.json` of the exported model, on people kept from it; None where there is none."""
+    wanted = {"dataset": dataset, "experiment": start, "method": method, "protocol": "holdout"}
     return next((dict(r) for r in results if all(r[k] == v for k, v in wanted.items())), None)

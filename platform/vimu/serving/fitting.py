@@ -5,6 +5,7 @@ The windows are those of `windows_of`, which `prepare` calls too: what happens t
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -54,6 +55,8 @@ def check_fits(recording: ImuRecording, preprocessing: Preprocessing) -> None:
             f"{', '.join(recording.sensors)}."
         )
     wanted = preprocessing.windows.rate_hz
+    if not isinstance(recording.rate_hz, int | float):
+        raise UserError(f"`recording.rate_hz` must be a number, but is {recording.rate_hz!r}.")
     if not (math.isfinite(recording.rate_hz) and recording.rate_hz >= wanted * (1 - SAME_RATE)):
         raise UserError(
             f"`recording.rate_hz` must be at least the model's {wanted:g} Hz, but is {recording.rate_hz:g} Hz: what "
@@ -67,6 +70,8 @@ def check_fits(recording: ImuRecording, preprocessing: Preprocessing) -> None:
         )
     worn = of_sensors(recording, preprocessing.sensors)
     for name, array in (("acc", worn.acc), ("gyr", worn.gyr), ("ori", worn.ori)):
+        if array is not None and array.dtype.kind not in "iuf":
+            raise UserError(f"`recording.{name}` must be real numbers, but is {array.dtype}.")
         for s, sensor in enumerate(preprocessing.sensors):
             if array is None or (name != "acc" and np.isnan(array[:, s]).all()):
                 continue  # a sensor that lacks a channel: the feature set says whether it is needed
@@ -74,9 +79,33 @@ def check_fits(recording: ImuRecording, preprocessing: Preprocessing) -> None:
     check_gravity(worn)
 
 
+def as_numbers(what: str, values: object) -> np.ndarray[Any, Any]:
+    """An array of real numbers.
+
+    Raises:
+        UserError: text, complex numbers, ragged lists, masked arrays: what NumPy would drop or fail at.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        array = np.empty(0, dtype=object)
+    if array.dtype.kind not in "iuf" or isinstance(values, np.ma.MaskedArray):
+        kind = type(values).__name__ if array.dtype.kind == "O" else str(array.dtype)
+        raise UserError(f"{what} must be real numbers, but is {kind}.")
+    return array
+
+
+def is_finite(values: np.ndarray[Any, Any]) -> bool:
+    """Whether all are, as the float32 that windows hold."""
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(values.astype(np.float32)).all())
+
+
 def _check_values(name: str, sensor: str, values: Float[np.ndarray, "frames *axes"]) -> None:
-    if not np.isfinite(values).all():
-        frame = int(np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))[0])
+    if not is_finite(values):
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(values.astype(np.float32)).reshape(len(values), -1).all(axis=1)
+        frame = int(np.flatnonzero(~finite)[0])
         raise UserError(f"`{name}` of {sensor} must be finite, but is not in frame {frame}.")
     if name == "ori" and not is_rotation(values):
         raise UserError(f"`ori` of {sensor} must be rotations (sensor to world), but is not.")
@@ -119,12 +148,14 @@ def turns_for(preprocessing: Preprocessing, mounting: Mounting | None) -> Float[
         if mounting is not None:
             raise UserError("`mounting` must not be given: the model was trained on sensors as they are worn.")
         return None
-    if mounting is None or set(mounting) != set(preprocessing.sensors):
+    if not isinstance(mounting, Mapping) or set(mounting) != set(preprocessing.sensors):
         raise UserError(
             f"`mounting` must give the turn of {', '.join(preprocessing.sensors)} into their segments' axes, as the "
-            f"model was trained with `prepare.mounting: estimated`, but gives {listed(mounting or ())}."
+            f"model was trained with `prepare.mounting: estimated`, but gives "
+            + (listed(mounting) if isinstance(mounting, Mapping) else type(mounting).__name__)
+            + "."
         )
-    turns = [np.asarray(mounting[s], dtype=np.float64) for s in preprocessing.sensors]
+    turns = [as_numbers(f"`mounting` of {s}", mounting[s]).astype(np.float64) for s in preprocessing.sensors]
     if any(turn.shape != (3, 3) or not is_rotation(turn) for turn in turns):
         raise UserError("`mounting` must hold rotation matrices (3, 3), but does not.")
     return np.array(turns)

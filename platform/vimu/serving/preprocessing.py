@@ -8,8 +8,9 @@ from pydantic import model_validator
 from vimu.contracts import Frame, Gravity
 from vimu.runtime.config import EachOnce, Section, validate
 from vimu.runtime.errors import UserError
-from vimu.windows.features import FEATURE_SETS, channel_names
+from vimu.windows.features import FEATURE_SETS
 from vimu.windows.settings import WindowSettings
+from vimu.windows.windowing import channels_of
 
 FILE = "preprocessing.json"
 KIND: Final = "vimu.recognizer"
@@ -47,8 +48,8 @@ class Preprocessing(Section):
         if self.windows.sensors is None:
             raise ValueError("`windows.sensors` must name the model's sensors")
         spec = FEATURE_SETS[self.windows.feature_set]
-        if self.channels != channel_names(self.windows.feature_set, self.windows.sensors):
-            raise ValueError(f"`channels` must be those of `{self.windows.feature_set}` in their order")
+        if self.channels != channels_of(self.windows, self.windows.sensors):
+            raise ValueError("`channels` must be those of `windows` in their order")
         if (self.frame, self.gravity) != (spec.frame, spec.gravity):
             raise ValueError(f"`frame` and `gravity` must be those of `{self.windows.feature_set}`")
         if self.units != units_of(self.windows):
@@ -61,6 +62,11 @@ class Preprocessing(Section):
         assert self.windows.sensors is not None
         return self.windows.sensors
 
+    def sensors_with(self, signal: str) -> tuple[str, ...]:
+        """Those whose `acc`, `gyr` or `ori` the model needs."""
+        chosen = self.windows.gyroscopes if signal == "gyr" else None
+        return self.sensors if chosen is None else chosen
+
 
 def preprocessing_of(
     windows: WindowSettings, *, sensors: tuple[str, ...], classes: tuple[str, ...],
@@ -69,7 +75,7 @@ def preprocessing_of(
     """What a model trained on such windows must be fed."""
     spec = FEATURE_SETS[windows.feature_set]
     return Preprocessing(
-        classes=classes, channels=channel_names(windows.feature_set, sensors),
+        classes=classes, channels=channels_of(windows, sensors),
         windows=windows.model_copy(update={"sensors": sensors}), mounting=mounting, frame=spec.frame,
         gravity=spec.gravity, units=units_of(windows), synthetic=synthetic,
     )  # fmt: skip
@@ -88,7 +94,7 @@ def read_preprocessing(text: bytes, *, where: str) -> Preprocessing:
     """
     try:
         raw: Any = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"`{where}` must be JSON, but: {error}.") from error
     if not isinstance(raw, dict) or raw.get("kind") != KIND:
         raise UserError(f"`{where}` must be of kind `{KIND}`, but is not: was it written by `jobs/export.py`?")

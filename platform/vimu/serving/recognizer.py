@@ -12,9 +12,9 @@ from jaxtyping import Float
 from vimu.contracts import Frame, Gravity, ImuRecording
 from vimu.runtime.errors import UserError
 from vimu.runtime.published import SUCCESS, Published, open_published
-from vimu.runtime.storage import Location, location
+from vimu.runtime.storage import Location, StoredFile, location
 from vimu.serving import onnx_model, preprocessing
-from vimu.serving.fitting import Mounting, check_fits, fitted_windows, turns_for
+from vimu.serving.fitting import Mounting, as_numbers, check_fits, fitted_windows, is_finite, turns_for
 from vimu.serving.onnx_model import OnnxModel
 from vimu.serving.preprocessing import Preprocessing, read_preprocessing
 from vimu.serving.stream import Stream
@@ -36,6 +36,21 @@ class Recognition:
 
     def __len__(self) -> int:
         return len(self.start_s)
+
+
+def _card(file: StoredFile) -> dict[str, Any]:
+    """`card.json`.
+
+    Raises:
+        UserError: it is no JSON mapping.
+    """
+    try:
+        card = json.loads(file.read())
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"`{file.where}` must be JSON, but: {error}.") from error
+    if not isinstance(card, dict):
+        raise UserError(f"`{file.where}` must be a mapping, but is a {type(card).__name__}.")
+    return card
 
 
 class Recognizer:
@@ -66,7 +81,7 @@ class Recognizer:
             onnx.read(), where=onnx.where, length_frames=fed.windows.length_frames, n_channels=len(fed.channels),
             n_classes=len(fed.classes), n_threads=n_threads,
         )  # fmt: skip
-        return cls(model, fed, json.loads(published.file(CARD).read()))
+        return cls(model, fed, _card(published.file(CARD)))
 
     def __repr__(self) -> str:
         w = self.preprocessing.windows
@@ -110,11 +125,14 @@ class Recognizer:
         """Of windows that are cut already, such as those of `vimu.load_windows`; raw values, float32.
 
         Raises:
-            UserError: they are of another shape or type.
+            UserError: they are of another shape or type, or not finite.
         """
         shape = (self.preprocessing.windows.length_frames, len(self.preprocessing.channels))
+        x = as_numbers("`x`", x)
         if x.shape[1:] != shape or x.dtype != np.float32:
             raise UserError(f"`x` must be (windows, {shape[0]}, {shape[1]}) float32, but is {x.shape} {x.dtype}.")
+        if not is_finite(x):
+            raise UserError("`x` must be finite, but is not.")
         return self._model(x)
 
     def stream(

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from vimu.contracts import Frame, Gravity, ImuRecording
 from vimu.resampling import SAME_RATE
 from vimu.runtime.errors import UserError, listed
-from vimu.serving.fitting import check_gravity, fitted_windows, is_rotation
+from vimu.serving.fitting import as_numbers, check_gravity, fitted_windows, is_finite, is_rotation
 from vimu.serving.onnx_model import OnnxModel
 from vimu.serving.preprocessing import Preprocessing
 from vimu.windows.features import FEATURE_SETS
@@ -52,9 +52,9 @@ class Stream:
         turns: Float[np.ndarray, "sensors 3 3"] | None,
     ) -> None:  # fmt: skip
         windows = preprocessing.windows
-        if not isclose(rate_hz, windows.rate_hz, rel_tol=SAME_RATE):
+        if not isinstance(rate_hz, int | float) or not isclose(rate_hz, windows.rate_hz, rel_tol=SAME_RATE):
             raise UserError(
-                f"`rate_hz` of a stream must be the model's {windows.rate_hz:g} Hz, but is {rate_hz:g}: have the "
+                f"`rate_hz` of a stream must be the model's {windows.rate_hz:g} Hz, but is {rate_hz}: have the "
                 "device sample at that rate, or gather a recording for `predict`, which resamples."
             )
         self._model, self._preprocessing, self._turns = model, preprocessing, turns
@@ -78,7 +78,7 @@ class Stream:
 
         Args:
             acc: m/s^2; `{"chest": (3,), ...}` or `{"chest": (frames, 3), ...}`.
-            gyr: rad/s, in the sensor's axes.
+            gyr: rad/s, in the sensor's axes; of the sensors whose gyroscope the model uses.
             ori: sensor to world. Signals that the model has no use for are not looked at.
 
         Raises:
@@ -103,19 +103,20 @@ class Stream:
 
     def _stacked(self, name: str, samples: Samples | None) -> Float[np.ndarray, "frames sensors *axes"]:
         """The samples of a signal, all sensors in the model's order, checked."""
-        sensors = self._preprocessing.sensors
-        if samples is None or samples.keys() != set(sensors):
-            raise UserError(f"`{name}` must be given for {', '.join(sensors)}, but is for {listed(samples or ())}.")
+        sensors, needed = self._preprocessing.sensors, self._preprocessing.sensors_with(name)
+        if not isinstance(samples, Mapping) or not set(needed) <= samples.keys() <= set(sensors):
+            given = listed(samples or ()) if isinstance(samples, Mapping | None) else type(samples).__name__
+            raise UserError(f"`{name}` must be given for {', '.join(needed)}, but is for {given}.")
         axes = self._held[name].shape[2:]
-        values = [np.asarray(samples[s]) for s in sensors]
+        values = [as_numbers(f"`{name}` of {s}", samples[s]) for s in needed]
         shape = values[0].shape
         if shape[-len(axes) :] != axes or len(shape) > len(axes) + 1 or any(v.shape != shape for v in values):
-            shapes = ", ".join(f"{s} {v.shape}" for s, v in zip(sensors, values, strict=True))
+            shapes = ", ".join(f"{s} {v.shape}" for s, v in zip(needed, values, strict=True))
             raise UserError(f"`{name}` must be {axes} or (frames, *{axes}), alike for all sensors, but is {shapes}.")
-        stacked = np.empty((1 if shape == axes else shape[0], len(sensors), *axes))
-        for s, v in enumerate(values):
-            stacked[:, s] = v
-        if not np.isfinite(stacked).all():
+        stacked = np.full((1 if shape == axes else shape[0], len(sensors), *axes), np.nan)
+        for s, v in zip(needed, values, strict=True):
+            stacked[:, sensors.index(s)] = v
+        if not all(is_finite(v) for v in values):
             raise UserError(f"`{name}` must be finite, but is not. A sample was lost? Fill it, or make a new stream.")
         if name == "ori" and not is_rotation(stacked):
             raise UserError("`ori` must be rotations (sensor to world), but is not.")

@@ -83,7 +83,7 @@ def plan(config: Config) -> Plan[Work]:
             "settings": settings.model_dump(mode="json"),
             "pretrain": config.pretrain.model_dump(mode="json"),
             "finetune": config.finetune.model_dump(mode="json", exclude={"seeds"}),
-            "evaluate": config.evaluate.model_dump(mode="json"),
+            "evaluate": config.evaluate.model_dump(mode="json", exclude={"published"}),
             "ablations": {a.variant.name: _identity_of(a) for a in ablated},
             "styles": hashlib.sha256(json.dumps(style_of, sort_keys=True).encode()).hexdigest() if style_of else None,
             "inputs": input_identity(prepared),
@@ -95,7 +95,9 @@ def plan(config: Config) -> Plan[Work]:
         },
         tables={
             "fits": sorted(Counter(kind_of(fit) for fit in fits).items()),
-            "classes left out (subjects)": sorted((c, n) for s in tested.values() for c, (n, _) in s.left_out.items()),
+            "classes left out (subjects or clips)": sorted(
+                (c, n) for s in tested.values() for c, (n, _) in s.left_out.items()
+            ),
         },
         work=Work(prepared, settings, tested, sides, folds, rows, fits, ablated),
     )  # fmt: skip
@@ -167,6 +169,13 @@ def _known(real: Sequence[str], virtual: Sequence[str], settings: CrossvalSettin
             f"unlike {listed(unknown)}."
         )
     alike = {c: list(settings.known_as.get(c, [c] if c in virtual else [])) for c in real}
+    of_name: dict[str, str] = {}
+    for real_class, virtual_names in alike.items():
+        for name in virtual_names:
+            if (other := of_name.setdefault(name, real_class)) != real_class:
+                raise UserError(
+                    f"`crossval.known_as` must give `{name}` to one class, but {other} and {real_class} have it."
+                )
     return {c: names for c, names in alike.items() if names}
 
 
@@ -209,12 +218,17 @@ def _windows_of(ablated: list[Ablated]) -> dict[str, Part]:
     return sides
 
 
+def _without_place(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a `prepare`: by what its clips hold, not where they lie."""
+    return {**identity, "settings": {k: v for k, v in identity["settings"].items() if k != "clips"}}
+
+
 def _identity_of(one: Ablated) -> dict[str, Any]:
     changed = one.variant
     return {
         "pretrain": changed.pretrain.model_dump(mode="json"),
         "finetune": changed.finetune.model_dump(mode="json", exclude={"seeds"}),
-        "prepare": None if one.prepare is None else dict(one.prepare.identity),
+        "prepare": None if one.prepare is None else _without_place(one.prepare.identity),
     }
 
 

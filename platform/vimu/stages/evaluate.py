@@ -56,7 +56,8 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     with ray_session(config.ray):
         predicted = list(predict_all(config, work, virtual, real))
     results = [_scored(p, config.evaluate.n_resamples) for p in predicted]
-    metrics: dict[str, Any] = {"results": results, "notes": notes_of(work, virtual, real, results)}
+    own = notes_of(work, virtual, real, results)
+    metrics: dict[str, Any] = {"results": results, "notes": list(own), "holdout_notes": own}
     if work.crossed is not None:
         on_all = json.loads(work.crossed.file(METRICS).read())
         results += on_all["results"]

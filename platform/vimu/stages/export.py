@@ -142,11 +142,11 @@ def _datasets(work: Work) -> list[str]:
 
 
 def _metrics(work: Work) -> tuple[list[dict[str, Any]], list[str]]:
-    """Entries and notes of `metrics.json`; none where nothing was evaluated yet."""
+    """Entries of `metrics.json`, and its notes on the test split; none where nothing was evaluated yet."""
     if work.evaluated is None:
         return [], []
     metrics = json.loads(work.evaluated.file("metrics.json").read())
-    return metrics["results"], metrics["notes"]
+    return metrics["results"], metrics["holdout_notes"]
 
 
 def _data(work: Work) -> list[dict[str, Any]]:

@@ -3,8 +3,8 @@
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,21 +16,26 @@ from vimu.runtime.session import ray_session
 from vimu.runtime.storage import Location, StoredFile, absolute, location, write_whole
 from vimu.semantics.cache import Cache
 from vimu.semantics.calls import Calls
+from vimu.semantics.channels import FEATURE_SET, sensors_to_measure, six_channels
+from vimu.semantics.endpoint import require_client
 from vimu.semantics.gates import HardGates, Relations, load_relations
 from vimu.semantics.gravity import require_gravity
 from vimu.semantics.labels import Labels, label_rows, load_labels, naming
 from vimu.semantics.measure import VERSION, measure
 from vimu.semantics.neighbours import Embed, SoftGate, hashed_words
 from vimu.semantics.prompts import Prompts, load_prompts
-from vimu.semantics.rounds import Backend, RulesBackend, write_all
-from vimu.semantics.rules import Rules, as_numbers, load_rules
+from vimu.semantics.rounds import Backend, Round, RulesBackend, Written, write_all
+from vimu.semantics.rules import Numbers, Rules, as_numbers, load_rules
 from vimu.semantics.settings import SemanticsSettings
+from vimu.semantics.spectra import Values
+from vimu.semantics.summary import summary_of
 from vimu.semantics.tables import (
     acceptance_table,
     feature_arrays,
     feature_table,
     interpretation_table,
     label_table,
+    text_hashes,
 )
 from vimu.semantics.writer import EndpointBackend, write_labels
 from vimu.stages.config import Config
@@ -41,7 +46,6 @@ from vimu.windows.schema import read_windows
 NAME = "interpret"
 PARTS = ".parts"
 """Features a windows file; hidden, so that they are not published."""
-FEATURE_SET = "sensor_acc_gyr"
 
 
 @dataclass(frozen=True)
@@ -63,10 +67,12 @@ def plan(config: Config) -> Plan[Work]:
     """Which windows are interpreted, by what.
 
     Raises:
-        UserError: no windows are published, they lack the gyroscope or the sensor, a label is not described, or a file
-            of rules, labels or prompts is wrong.
+        UserError: no windows are published, they lack the gyroscope or the sensor, a label is not described, a file of
+            rules, labels or prompts is wrong, or the endpoint's client is not installed.
     """
     settings = config.semantics
+    if settings.backend == "openai":
+        require_client()
     prepared = upstream(config, "prepare")
     files = tuple(prepared.files("windows/"))
     sensor, rate_hz, length_frames = _signal(files, settings)
@@ -79,12 +85,12 @@ def plan(config: Config) -> Plan[Work]:
     )  # fmt: skip
     return Plan(
         identity={
-            "settings": _identity(settings),
+            "settings": settings.of_texts(),
             "sensor": sensor,
             "measure": VERSION,
             "rules": work.rules.digest,
             "labels": labels.digest,
-            "relations": hashlib.sha256(work.relations.model_dump_json().encode()).hexdigest()[:12],
+            "relations": work.relations.digest,
             "prompts": work.prompts.version if settings.backend == "openai" else None,
             "inputs": input_identity(prepared),
         },
@@ -119,52 +125,27 @@ def _build(config: Config, plan: Plan[Work], staging: Location, embed: Embed) ->
         require_gravity(features["gravity_magnitude"][datasets == dataset], dataset)
 
     calls = _calls(config, plan)
-    rules = RulesBackend(work.rules.interpret)
-    backend: Backend = rules
-    if calls is not None:
-        duration_s = work.length_frames / work.rate_hz
-        backend = EndpointBackend(calls.ask, work.prompts, duration_s=duration_s, rate_hz=work.rate_hz)
-    judge = settings.judge
-    hard = soft = None
-    if judge is not None:
-        hard = HardGates(work.relations, naming(work.labels.words()), judge.tolerance)
-        training = np.array(table.column("split").to_pylist()) == "train"  # no test window has a say
-        soft = SoftGate(features, training, embed, n_neighbours=judge.n_neighbours, n_mads=judge.n_mads)
-    max_rounds = 1 if judge is None else judge.max_rounds
-    written, rounds = write_all(
-        backend, rules, lambda row: as_numbers(features, row), len(table), hard=hard, soft=soft, max_rounds=max_rounds
-    )
+    written, rounds = _write(work, settings, calls, table, features, embed)
     of_labels: dict[str, list[str]] = {}
     if calls is not None and settings.written_label_texts:
         of_labels = write_labels(
-            calls.ask, work.prompts, work.labels, n=settings.written_label_texts, max_rounds=max_rounds
+            calls.ask, work.prompts, work.labels, n=settings.written_label_texts, max_rounds=settings.max_rounds
         )
 
-    ids = table.column("window_id").to_pylist()
+    ids, labels = table.column("window_id").to_pylist(), label_rows(work.labels, of_labels)
     write_shard(staging / "features.parquet", table, dictionary=["dataset", "split"])
     interpretations = interpretation_table(ids, written)
     write_shard(staging / "interpretations.parquet", interpretations, dictionary=[*interpretations.column_names[1:]])
-    write_shard(staging / "labels.parquet", label_table(label_rows(work.labels, of_labels)), dictionary=["label"])
+    write_shard(staging / "labels.parquet", label_table(labels), dictionary=["label"])
     write_shard(staging / "acceptance.parquet", acceptance_table(rounds), dictionary=["outcome"])
-    summary: dict[str, Any] = {
-        "backend": settings.backend,
-        "judged": judge is not None,
-        "windows": len(written),
-        "accepted": sum(w.accepted for w in written),
-        "by_rules": sum(w.backend == "rules" for w in written),
-        "distinct_texts": len({w.text for w in written}),
-        "rounds": [asdict(r) for r in rounds],
-        "endpoint": None if calls is None else calls.accounts(),
-    }
+    summary = summary_of(settings, written, rounds, None if calls is None else calls.accounts())
     write_whole(staging / "summary.json", json.dumps(summary, indent=1))
     return Outcome(
         counts={
             "windows": len(table), "interpretations": len(written), "accepted": summary["accepted"],
             "labels": len(work.labels.activities),
         },
-        content_hash=content_hash(
-            (window_id, hashlib.sha256(w.text.encode()).hexdigest()) for window_id, w in zip(ids, written, strict=True)
-        ),
+        content_hash=content_hash(text_hashes(ids, written, labels)),
         licences=work.prepared.manifest["licences"],
         details={
             "summary": summary,
@@ -176,12 +157,35 @@ def _build(config: Config, plan: Plan[Work], staging: Location, embed: Embed) ->
     )  # fmt: skip
 
 
+def _write(
+    work: Work, settings: SemanticsSettings, calls: Calls | None, table: pa.Table, features: Mapping[str, Values],
+    embed: Embed,
+) -> tuple[list[Written], list[Round]]:  # fmt: skip
+    """Every window's interpretation by the backend, judged as the settings say."""
+    rules = RulesBackend(work.rules.interpret)
+    backend: Backend = rules
+    if calls is not None:
+        duration_s = work.length_frames / work.rate_hz
+        backend = EndpointBackend(calls.ask, work.prompts, duration_s=duration_s, rate_hz=work.rate_hz)
+    judge = settings.judge
+    hard = soft = None
+    if judge is not None:
+        hard = HardGates(work.relations, naming(work.labels.words()), judge.tolerance)
+        training = np.array(table.column("split").to_pylist()) == "train"  # no test window has a say
+        soft = SoftGate(features, training, embed, n_neighbours=judge.n_neighbours, n_mads=judge.n_mads)
+
+    def numbers(row: int) -> Numbers:
+        return as_numbers(features, row)
+
+    return write_all(backend, rules, numbers, len(table), hard=hard, soft=soft, max_rounds=settings.max_rounds)
+
+
 def run_task(item: Row) -> Row:
     """Measure the windows of one file, in a worker."""
     file, staging = StoredFile(**json.loads(item["file"])), location(item["staging"])
     say_about(item, file.where)
-    windows = read_windows([file]).of_sensors([item["sensor"]])
-    features = measure(windows.x, rate_hz=windows.rate_hz)
+    windows = read_windows([file])
+    features = measure(six_channels(windows, item["sensor"]), rate_hz=windows.rate_hz)
     table = feature_table(windows.window_id.tolist(), windows.dataset.tolist(), windows.split.tolist(), features)
     part = write_shard(staging / PARTS / f"{item['shard']}.parquet", table, dictionary=["dataset", "split"])
     mark_done(staging, item["shard"], [], part)
@@ -204,9 +208,9 @@ def _measured(config: Config, work: Work, staging: Location) -> pa.Table:
 def _calls(config: Config, plan: Plan[Work]) -> Calls | None:
     """The endpoint's calls, where the backend is an endpoint."""
     settings = config.semantics
-    if settings.backend != "openai" or plan.work is None:
+    if settings.backend != "openai":
         return None
-    assert settings.endpoint is not None  # the settings saw to it
+    assert plan.work is not None and settings.endpoint is not None  # the settings saw to it
     place = settings.cache if settings.cache is not None else config.runs_dir / ".interpretations"
     run = hashlib.sha256(json.dumps([str(config.run_dir), plan.identity], sort_keys=True).encode()).hexdigest()[:16]
     return Calls(settings.endpoint, Cache(place), run, plan.work.prompts.version, config.ray)
@@ -220,7 +224,7 @@ def _signal(files: tuple[StoredFile, ...], settings: SemanticsSettings) -> tuple
         raise UserError(
             f"`prepare.windows.feature_set` must be `{FEATURE_SET}` to be interpreted, but is `{meta['feature_set']}`."
         )
-    sensors = list(dict.fromkeys(channel.split(".")[0] for channel in meta["channels"].split(",")))
+    sensors = sensors_to_measure(meta["channels"].split(","))
     if settings.sensor is None and len(sensors) > 1:
         raise UserError(f"`semantics.sensor` must name one of {', '.join(sensors)}, but is not given.")
     sensor = settings.sensor or sensors[0]
@@ -235,12 +239,3 @@ def _windows_by_label(prepared: Published) -> Counter[str]:
         for by_label in by_split.values():
             counts.update(by_label)
     return counts
-
-
-def _identity(settings: SemanticsSettings) -> dict[str, Any]:
-    """The settings that texts depend on: not how fast, how dear or where answers are kept."""
-    kept = {"backend", "written_label_texts", "judge"}
-    endpoint = settings.endpoint if settings.backend == "openai" else None
-    return settings.model_dump(mode="json", include=kept) | {
-        "endpoint": None if endpoint is None else endpoint.of_answers()
-    }

@@ -1,6 +1,7 @@
 """The command line that every job has, and the exit codes: 0 done, 2 what a person gave, 130 Ctrl-C, 1 all else."""
 
 import json
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -73,7 +74,7 @@ def run_job(
         update: UpdateOption = False,
     ) -> None:
         settings = load_config(kind, config, overrides)
-        path = " ".join([str(config), *(f"--set {o}" for o in overrides)])
+        path = " ".join([str(config), *(f"--set {shlex.quote(o)}" for o in overrides)])
         if dump_config:
             YAML().dump(settings.model_dump(mode="json"), sys.stdout)
             return

@@ -16,8 +16,16 @@ def networks_of(pretrain: PretrainSettings, baselines: Sequence[NetworkSettings]
 
     Args:
         pretrain: after tuning.
+
+    Raises:
+        UserError: tuning chose a kind that is among the baselines.
     """
     shapes = [pretrain.model, *baselines]
+    if len({shape.kind for shape in shapes}) < len(shapes):
+        raise UserError(
+            f"`baselines` must be other networks than tuning's winner, but both have {pretrain.model.kind}: take it "
+            "out of `baselines`, or `pretrain.model.kind` out of the study."
+        )
     return {shape.kind: pretrain.model_copy(update={"model": shape}) for shape in shapes}
 
 

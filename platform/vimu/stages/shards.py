@@ -30,6 +30,9 @@ from vimu.runtime.storage import Location, StoredFile, create, files_below, loca
 MARKS = ".tasks"
 MAX_TRIES = 4
 """A clip that takes its worker's memory does so each time; a node that is lost takes a task with it once or twice."""
+BLOCKS_A_CPU = 8
+"""Ray Data starts a block some 100 ms after the one before it has ended, so a block is several shards, one after the
+other. Where its worker dies it is run again, and shards that have their mark are not."""
 RETURNED_BYTES = 2**20
 """More than a task ever returns: its shard's name, or an error."""
 Row = dict[str, Any]
@@ -64,7 +67,8 @@ def run_shards(
             context.retried_map_errors, context.max_map_retries = [TransientError.__name__], MAX_TRIES - 1
             run = os.urandom(4).hex()  # what a killed run tried does not count
             counted = [item | {"tries": f"{item['shard']}.{run}"} for item in todo]
-            mapped = ray.data.from_items(counted, override_num_blocks=len(counted)).map(partial(_tried, task))
+            n_blocks = min(len(counted), BLOCKS_A_CPU * max(1, int(ray.cluster_resources().get("CPU", 1))))
+            mapped = ray.data.from_items(counted, override_num_blocks=n_blocks).map(partial(_tried, task))
             for row in track(mapped.iter_rows(), "  tasks", total=len(todo), console=console):
                 if "user_error" in row:
                     raise UserError(row["user_error"])

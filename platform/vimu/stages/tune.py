@@ -96,7 +96,9 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
         (staging / RECORD).unlink()  # what made all fail may be mended: the next run begins anew
         raise OperationError(f"No trial ran to its end; the first error: {errors[0]}")
     write_whole(staging / "trials.json", json.dumps(trials, indent=1))
-    write_report(staging, record.study, trials, best, name=config.name)
+    of = [*work.prepared.details["virtual_datasets"], work.prepared.details["real_dataset"]]
+    synthetic = [name for name in of if work.prepared.details["synthetic"][name]]
+    write_report(staging, record.study, trials, best, name=config.name, datasets=of, synthetic=synthetic)
     record.close()
     states = [trial["state"] for trial in trials]
     return Outcome(
@@ -104,7 +106,11 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
         | {"epochs": sum(trial["epochs"] for trial in trials)},
         content_hash=content_hash((json.dumps(t["params"], sort_keys=True), repr(t[SCORE])) for t in trials),
         licences=work.prepared.manifest["licences"],
-        details={"winner": best["params"], "best": {name: best[name] for name in ("number", "params", SCORE)}},
+        details={
+            "synthetic": bool(synthetic),
+            "winner": best["params"],
+            "best": {name: best[name] for name in ("number", "params", SCORE)},
+        },
     )
 
 

@@ -71,6 +71,8 @@ class CrossvalSettings(Section):
     virtual_splits: tuple[Literal["groups", "styles"], ...] = ("groups",)
     """Virtual windows tested with clips (people, where the archive names them) apart, and with styles held out, where
     its YAML has `style`; [] leaves that experiment out."""
+    virtual_methods: EachOnce[Method] | None = None
+    """Methods of these rows; None takes all."""
     virtual_seeds: EachOnce[Seed] = (0,)
     known_as: dict[str, EachOnce[str]] = Field(default_factory=dict)
     """Real class -> the names that virtual clips have for it, for the row without fine-tuning: `{jogging: [run]}`.

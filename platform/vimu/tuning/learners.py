@@ -1,6 +1,7 @@
 """What is fitted on training windows and asked about test windows: a forest, a network, a fine-tuned network."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,19 @@ from vimu.models.forest import forest_probabilities
 from vimu.training.augment import AugmentSettings
 from vimu.training.settings import FinetuneSettings, PretrainSettings
 from vimu.windows.schema import WindowSet
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """How many threads share a sum changes its last digits: with one, a fit is the same bytes on every machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def forest(
@@ -29,6 +43,7 @@ def forest(
     return forest_probabilities(x, y, test.x, n_classes=len(classes), seed=seed, n_trees=n_trees)
 
 
+@one_thread()
 def network(
     train: WindowSet, val: WindowSet, test: WindowSet, *, classes: tuple[str, ...], settings: PretrainSettings
 ) -> Float[np.ndarray, "n N"]:
@@ -39,6 +54,7 @@ def network(
     return predict(fit_from_scratch(train, val, classes, settings, trained_on="folds").model, test.x)
 
 
+@one_thread()
 def pretrain(virtual: WindowSet, settings: PretrainSettings, path: Path) -> None:
     """A network from random weights on the `train` split of `virtual`, judged on its `val` split, as a model file."""
     from vimu.training.checkpoint import save_model
@@ -50,6 +66,7 @@ def pretrain(virtual: WindowSet, settings: PretrainSettings, path: Path) -> None
     save_model(path, fitted.model, fitted.card)
 
 
+@one_thread()
 def finetuned(
     train: WindowSet, val: WindowSet, test: WindowSet, *, start: Path, classes: tuple[str, ...],
     settings: FinetuneSettings, seed: int,
@@ -61,6 +78,7 @@ def finetuned(
     return predict(finetune(start, train, val, classes, settings, seed=seed, trained_on="folds").model, test.x)
 
 
+@one_thread()
 def not_finetuned(start: Path, test: WindowSet, names: Sequence[Sequence[str]]) -> Float[np.ndarray, "n N"]:
     """A pre-trained network as it is, choosing among some classes.
 
@@ -76,6 +94,7 @@ def not_finetuned(start: Path, test: WindowSet, names: Sequence[Sequence[str]]) 
     return np.stack(of_class, axis=1)
 
 
+@one_thread()
 def varied_copies(
     windows: WindowSet, n_copies: int, variation: AugmentSettings, *, like: WindowSet, seed: int
 ) -> list[WindowSet]:

@@ -65,7 +65,7 @@ class Rows:
         """
         s = self.settings
         for folds in [VIRTUAL] * ("groups" in s.virtual_splits) + [STYLES] * styles:
-            for method in s.methods:
+            for method in s.virtual_methods or s.methods:
                 yield from self._virtual(method, folds)
         tuned = bool(s.tune_trials)
         for method in s.networks if len(known) > 1 else ():

@@ -34,13 +34,15 @@ class Plot(NamedTuple):
 
 
 def write_report(
-    folder: Path, study: optuna.Study, trials: Sequence[Mapping[str, Any]], best: Mapping[str, Any], *, name: str
-) -> None:
+    folder: Path, study: optuna.Study, trials: Sequence[Mapping[str, Any]], best: Mapping[str, Any], *, name: str,
+    datasets: Sequence[str], synthetic: Sequence[str],
+) -> None:  # fmt: skip
     """Write `report.html` and `plots/*.png`.
 
     Args:
         trials: what the record says of each.
         best: the winner's.
+        datasets: pre-trained on and fine-tuned on; `synthetic`: those of them that are generated.
     """
     shown, missing = [], []
     for plot in _plots(study):
@@ -57,7 +59,8 @@ def write_report(
     write_whole(
         folder / "report.html",
         page.render(
-            name=name, trials=trials, best=best, score=SCORE, plots=shown, missing=missing,
+            name=name, datasets=datasets, synthetic=synthetic, trials=trials, best=best, score=SCORE,
+            plots=shown, missing=missing,
             counts={state: states.count(state) for state in ("complete", "pruned", "failed")},
             front=[t.number for t in study.best_trials] if len(study.directions) > 1 else [],
             paths=list(dict.fromkeys(path for trial in trials for path in trial["params"])),

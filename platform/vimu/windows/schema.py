@@ -12,9 +12,9 @@ from jaxtyping import Float, Int
 from vimu.runtime.errors import UserError, listed
 from vimu.runtime.published import SUCCESS, open_published
 from vimu.runtime.storage import StoredFile, location
-from vimu.windows.features import FEATURE_SETS, channel_names
-from vimu.windows.invariants import invariant_names
+from vimu.windows.features import FEATURE_SETS
 from vimu.windows.settings import WindowSettings
+from vimu.windows.windowing import channels_of
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
@@ -24,9 +24,7 @@ SCHEMA_VERSION = 2
 
 def window_schema(settings: WindowSettings, sensors: Sequence[str]) -> pa.Schema:
     """Columns of the windows table; its metadata says what a frame holds."""
-    channels = channel_names(settings.feature_set, sensors, settings.gyroscopes)
-    if settings.invariants:
-        channels += invariant_names(channels)
+    channels = channels_of(settings, sensors)
     spec = FEATURE_SETS[settings.feature_set]
     return pa.schema(
         [

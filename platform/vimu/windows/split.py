@@ -5,6 +5,7 @@ protocol `paper_random_windows`, for figures that stand beside the seed paper's;
 """
 
 import hashlib
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -100,6 +101,8 @@ def fold_of_each(
             f"`n_folds` = {n_folds} must be at most what the commonest class has, but that has {commonest}."
         )
     dealt = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed).split(np.zeros(len(y)), y, g)
-    for k, (_, members) in enumerate(dealt):
-        fold[order[members]] = k
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class")  # in fewer folds than there are: known, and fine
+        for k, (_, members) in enumerate(dealt):
+            fold[order[members]] = k
     return fold

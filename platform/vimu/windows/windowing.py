@@ -10,8 +10,14 @@ from vimu.imu.orientation import with_orientation
 from vimu.windows.cut import cut
 from vimu.windows.features import channel_names, features
 from vimu.windows.heading import normalise_heading
-from vimu.windows.invariants import invariants
+from vimu.windows.invariants import invariant_names, invariants
 from vimu.windows.settings import WindowSettings
+
+
+def channels_of(settings: WindowSettings, sensors: Sequence[str]) -> tuple[str, ...]:
+    """Names of a frame's channels, in the order in which `windows_of` gives them."""
+    channels = channel_names(settings.feature_set, sensors, settings.gyroscopes)
+    return (*channels, *invariant_names(channels)) if settings.invariants else channels
 
 
 def windows_of(

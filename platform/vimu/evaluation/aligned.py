@@ -1,4 +1,4 @@
-"""Results of aligned models: the entries of `metrics.json`, with what they are better by than the softmax beside them."""
+"""Results of aligned models: entries of `metrics.json`, with what they are better by than the softmax beside them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ Probabilities = Mapping[int, Float[np.ndarray, "n N"]]
 
 
 @dataclass(frozen=True)
-class Tested:
+class Asked:
     """Windows that models are asked to name."""
 
     setting: Setting
@@ -39,7 +39,7 @@ class Tested:
 
 
 def aligned_result(
-    tested: Tested, method: str, variant: str, by_seed: Probabilities, softmax: Probabilities | None, *, n_resamples: int
+    tested: Asked, method: str, variant: str, by_seed: Probabilities, softmax: Probabilities | None, *, n_resamples: int
 ) -> dict[str, Any]:
     """One entry of `metrics.json`.
 
@@ -53,7 +53,12 @@ def aligned_result(
         Experiment(tested.dataset, experiment, method, tested.synthetic), tested.windows, tested.classes, by_seed,
         split=tested.split, n_resamples=n_resamples,
     )  # fmt: skip
-    entry |= {"setting": tested.setting, "variant": variant, "split_protocol": "subjects_apart", "unseen": list(tested.unseen)}
+    entry |= {
+        "setting": tested.setting,
+        "variant": variant,
+        "split_protocol": "subjects_apart",
+        "unseen": list(tested.unseen),
+    }
     if tested.unseen:
         unseen = [tested.classes.index(name) for name in tested.unseen]
         counts = _counts(tested, by_seed)
@@ -63,7 +68,7 @@ def aligned_result(
         both = np.stack([_counts(tested, by_seed), _counts(tested, softmax)], axis=1)
 
         def difference(sums: Float[np.ndarray, "draws 2 seeds N N"]) -> Float[np.ndarray, " draws"]:
-            return _accuracy(sums[:, 0]) - _accuracy(sums[:, 1])
+            return np.asarray(_accuracy(sums[:, 0]) - _accuracy(sums[:, 1]))
 
         entry["accuracy_over_softmax"] = float(difference(both.sum(axis=0)[None])[0])
         entry["accuracy_over_softmax_ci95"] = _interval(both, difference, n_resamples)
@@ -85,14 +90,14 @@ def gate_sentences(results: Sequence[Mapping[str, Any]]) -> list[str]:
             span = "" if interval is None else f" (95 % interval {100 * interval[0]:+.1f} to {100 * interval[1]:+.1f})"
             says = f"{size:+.1f} points of accuracy{span} over softmax with the same encoder and variation"
         elif r["setting"] == "unseen":
-            says = f"mean recall {r['unseen_recall']:.3f} of {', '.join(r['unseen'])}, accuracy {r['accuracy']:.3f} over all"
+            says = f"mean recall {r['unseen_recall']:.3f} of {', '.join(r['unseen'])}, accuracy {r['accuracy']:.3f}"
         else:
             says = f"macro-F1 {r['macro_f1']:.3f} on people apart"
         sentences.append(f"{r['dataset']}, {r['setting']}: {says}. Windows of people: {people}.")
     return sentences
 
 
-def _counts(tested: Tested, by_seed: Probabilities) -> Float[np.ndarray, "subjects seeds N N"]:
+def _counts(tested: Asked, by_seed: Probabilities) -> Float[np.ndarray, "subjects seeds N N"]:
     truth, people = tested.windows.targets(tested.classes), tested.windows.subject.tolist()
     n = len(tested.classes)
     return np.stack([confusion_by_subject(truth, p.argmax(axis=1), people, n) for p in by_seed.values()], axis=1)

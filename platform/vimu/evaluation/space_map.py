@@ -34,7 +34,16 @@ def space_map_svg(
             colour, rows = COLOURS[i % len(COLOURS)], np.flatnonzero(of == name)
             rows = rows[:: max(1, len(rows) // MOST)]
             axes.scatter(at[rows, 0], at[rows, 1], s=4, color=colour, alpha=0.4, linewidths=0)
-            axes.scatter(*stars[i], s=110, marker="*", color=colour, edgecolors="black", linewidths=0.6, label=name)
+            axes.scatter(
+                stars[i, 0],
+                stars[i, 1],
+                s=110,
+                marker="*",
+                color=colour,
+                edgecolors="black",
+                linewidths=0.6,
+                label=name,
+            )
         axes.set_xlabel("first principal direction")
         axes.set_ylabel("second")
         axes.legend(fontsize=7)

@@ -2,15 +2,15 @@
 
 from typing import Literal
 
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from vimu.runtime.config import EachOnce, Section, Seed
 from vimu.runtime.storage import LocationSetting
 from vimu.semantics.signals import VarySettings
 
 Variant = Literal["aligned", "frozen", "random_weights", "no_judge", "softmax"]
-"""`aligned` is the method; `frozen` leaves stage 1 out; `random_weights` has a text encoder that knows no language;
-`no_judge` learns from texts that the judge flagged, too; `softmax` is the same sensor encoder with a layer of classes."""
+"""`aligned` is the method; `frozen` leaves stage 1 out; `random_weights` has a text encoder without language;
+`no_judge` learns from texts that the judge flagged, too; `softmax` is the same encoder with a layer of classes."""
 
 
 class Stage1Settings(Section):
@@ -45,7 +45,9 @@ class AlignSettings(Section):
     other labels play no part."""
     unseen: tuple[str, ...] = ()
     """Classes that a second model is kept from, in both stages, and then has to name; () leaves that out."""
-    targets: dict[str, LocationSetting] = {}
+    text_only: tuple[str, ...] = ()
+    """Activities of the label file that take part in stage 1 by their texts alone, without a window."""
+    targets: dict[str, LocationSetting] = Field(default_factory=dict)
     """Other data sets to be tested on, none of their windows learnt from: a name -> its `prepare` folder."""
     text_encoder: str = "minilm"
     """Name in `configs/semantics/encoders.yaml`, or a folder in the Hugging Face layout."""
@@ -72,8 +74,8 @@ class AlignSettings(Section):
             raise ValueError("`classes` must be two or more, each with labels, no label in two of them")
         if not set(self.unseen) <= set(self.classes) or len(self.classes) - len(self.unseen) < 2:
             raise ValueError("`unseen` must be some of `classes`, two or more of which are left to learn")
+        if set(self.text_only) & set(members):
+            raise ValueError("`text_only` must be other labels than those of `classes`")
         if "aligned" in self.controls:
             raise ValueError("`controls` must not name `aligned`, which is always there")
         return self
-
-

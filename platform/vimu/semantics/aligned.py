@@ -1,4 +1,4 @@
-"""An aligned model on disk and in use: a sensor encoder, labels as vectors, and the text encoder that makes new ones."""
+"""An aligned model on disk and in use: a sensor encoder, labels as vectors, the text encoder that makes new ones."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ from vimu.runtime.errors import UserError, listed
 from vimu.runtime.safe_load import load_torch
 from vimu.semantics.encoder_files import EncoderFiles
 from vimu.semantics.signals import aligned_signals
-from vimu.semantics.space import prototypes
+from vimu.semantics.space import centred, prototypes
 from vimu.semantics.stage2 import outputs
 from vimu.semantics.text_encoder import TextEncoder
 
@@ -51,6 +51,8 @@ class AlignedModel:
     sensor: SensorEncoder
     prototypes: Float[Tensor, "N D"]
     """A unit vector a class of the card."""
+    middle: Float[Tensor, " D"]
+    """Of labels' vectors, that new ones are seen from."""
     upper: Mapping[str, Tensor]
     """The text encoder's upper layers after stage 1; empty where they are as they came."""
 
@@ -62,9 +64,7 @@ class AlignedModel:
         """
         return _unit(outputs(self.sensor, torch.from_numpy(aligned_signals(x, rate_hz=self.card.rate_hz))))
 
-    def probabilities(
-        self, vectors: Float[Tensor, "n D"], labels: Float[Tensor, "N D"]
-    ) -> Float[np.ndarray, "n N"]:
+    def probabilities(self, vectors: Float[Tensor, "n D"], labels: Float[Tensor, "N D"]) -> Float[np.ndarray, "n N"]:
         """Each window's agreement with each label, as shares of one."""
         return (vectors @ labels.T / self.card.temperature).softmax(dim=1).numpy()
 
@@ -72,7 +72,9 @@ class AlignedModel:
         """The vectors of some of the card's classes. Raises UserError: it does not have one of them."""
         unknown = [name for name in classes if name not in self.card.classes]
         if unknown:
-            raise UserError(f"Classes must be among {listed(self.card.classes, 20)}, but {listed(unknown)} is asked for.")
+            raise UserError(
+                f"Classes must be among {listed(self.card.classes, 20)}, but {listed(unknown)} is asked for."
+            )
         return self.prototypes[[self.card.classes.index(name) for name in classes]]
 
     def of_texts(self, files: EncoderFiles, texts: Sequence[Sequence[str]]) -> Float[Tensor, "N D"]:
@@ -91,14 +93,14 @@ class AlignedModel:
             encoder.load_state_dict(dict(self.upper))
         flat = [(text, i) for i, of in enumerate(texts) for text in of]
         vectors = encoder.embed(encoder.states([text for text, _ in flat]))
-        return prototypes(vectors, torch.tensor([i for _, i in flat]), len(texts))
+        return centred(prototypes(vectors, torch.tensor([i for _, i in flat]), len(texts)), self.middle)
 
 
 def save_aligned(path: Path, model: AlignedModel) -> None:
     """Write it; `load_aligned` reads it back without executing anything."""
     state = {
         "format": FORMAT, "card": asdict(model.card), "sensor": model.sensor.state_dict(),
-        "prototypes": model.prototypes, "upper": dict(model.upper),
+        "prototypes": model.prototypes, "middle": model.middle, "upper": dict(model.upper),
     }  # fmt: skip
     torch.save(state, path)
 
@@ -117,7 +119,7 @@ def load_aligned(path: Path) -> AlignedModel:
         card = AlignedCard(**{**raw, "classes": tuple(raw["classes"]), "seen": tuple(raw["seen"])})
         sensor = SensorEncoder(int(data["prototypes"].shape[1]))
         sensor.load_state_dict(data["sensor"])
-        return AlignedModel(card, sensor.eval(), data["prototypes"], data["upper"])
+        return AlignedModel(card, sensor.eval(), data["prototypes"], data["middle"], data["upper"])
     except Exception as error:  # a card or weights that do not fit show as any error of torch
         raise Rejection(str(path), Reason.UNREADABLE, f"{type(error).__name__}: {error}"[:300]) from error
 

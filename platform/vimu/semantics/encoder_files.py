@@ -53,8 +53,8 @@ def encoder_files(name: str) -> EncoderFiles:
     folder = Path(name) if packaged is None else _package_folder(name, packaged)
     if not folder.is_dir():
         raise UserError(
-            f"`align.text_encoder` must be one of {', '.join(known)}, or a folder in the Hugging Face layout, but there "
-            f"is no folder `{folder}`."
+            f"`align.text_encoder` must be one of {', '.join(known)}, or a folder in the Hugging Face layout, but "
+            f"there is no folder `{folder}`."
         )
     missing = [file for file in NEEDED if not (folder / file).is_file()]
     if missing:
@@ -64,8 +64,8 @@ def encoder_files(name: str) -> EncoderFiles:
     for file, expected in packaged.sha256.items() if packaged is not None else ():
         if sums[file] != expected:
             raise UserError(
-                f"`{folder / file}` must have the SHA-256 {expected[:12]}..., but has {sums[file][:12]}...: it is another "
-                "version, or damaged. Name it as a folder where that is meant: "
+                f"`{folder / file}` must have the SHA-256 {expected[:12]}..., but has {sums[file][:12]}...: it is "
+                "another version, or damaged. Name it as a folder where that is meant: "
                 f"--set align.text_encoder={folder}"
             )
     return EncoderFiles(folder, hashlib.sha256(repr(sorted(sums.items())).encode()).hexdigest()[:16])

@@ -19,7 +19,7 @@ from vimu.semantics.controls import save_softmax
 from vimu.semantics.encoder_files import encoder_files
 from vimu.semantics.labels import Labels
 from vimu.semantics.signals import aligned_signals
-from vimu.semantics.space import label_texts, prototypes
+from vimu.semantics.space import centred, label_texts, middle_of, prototypes
 from vimu.semantics.stage1 import tune
 from vimu.semantics.stage2 import Words, fit_sensor, fit_softmax, outputs
 from vimu.semantics.text_encoder import States, TextEncoder
@@ -115,7 +115,7 @@ class Fitter:
                 learnt.x, learnt.y, settings.stage2, width=width, n_classes=len(seen), seed=fit.seed
             )
             save_softmax(folder / MODEL_FILE, softmax, seen)
-            return _log(outputs(softmax, learnt.val_x), learnt.val_y, len(learnt.x), [], losses)
+            return _log(_said(softmax, learnt.val_x), learnt.val_y, len(learnt.x), [], losses)
         return self._aligned(fit, seen, learnt, folder)
 
     def _aligned(self, fit: Fit, seen: Sequence[str], learnt: Learnt, folder: Path) -> dict[str, Any]:
@@ -124,20 +124,23 @@ class Fitter:
         x, y, text_of = learnt.x[kept], learnt.y[kept], learnt.text_of[kept]
         encoder, untouched, states = self._encoder(random=random)
         encoder.load_state_dict(untouched)
-        texts, of_class = label_texts(self._labels, {name: settings.classes[name] for name in seen})
-        label_states, tuning = encoder.states(texts), []
+        learning = {name: settings.classes[name] for name in seen}
+        tuning: list[float] = []
         if fit.variant != "frozen":
+            texts, of_class = label_texts(self._labels, learning | {name: (name,) for name in settings.text_only})
             tuning = tune(
-                encoder, states, text_of, y, label_states, of_class, settings.stage1,
+                encoder, states, text_of, y, encoder.states(texts), of_class, settings.stage1,
                 n_classes=len(seen), temperature=settings.temperature, seed=fit.seed,
             )  # fmt: skip
-        named = prototypes(encoder.embed(label_states), of_class, len(seen))
-        used, row_of = torch.unique(text_of, return_inverse=True)
-        words = Words(encoder.embed(states.take(used))[row_of], named, settings.temperature)
-        sensor, losses = fit_sensor(x, y, words, settings.stage2, seed=fit.seed)
-        # classes kept from training get their vectors here, from their texts alone
         texts, of_class = label_texts(self._labels, settings.classes)
         everything = prototypes(encoder.embed(encoder.states(texts)), of_class, len(settings.classes))
+        of_seen = everything[[list(settings.classes).index(name) for name in seen]]
+        labels_middle = of_seen.mean(dim=0)
+        named = centred(of_seen, labels_middle)
+        used, row_of = torch.unique(text_of, return_inverse=True)
+        targets = encoder.embed(states.take(used))[row_of]
+        words = Words(centred(targets, middle_of(targets, y, len(seen))), named, settings.temperature)
+        sensor, losses = fit_sensor(x, y, words, settings.stage2, seed=fit.seed)
         card = AlignedCard(
             classes=tuple(settings.classes), seen=tuple(seen), rate_hz=self._source.rate_hz,
             length_frames=self._x.shape[1], trained_on=self.dataset, temperature=settings.temperature,
@@ -145,10 +148,11 @@ class Fitter:
             bf16=settings.bf16,
         )  # fmt: skip
         upper = {n: t.detach().clone() for n, t in encoder.state_dict().items()} if fit.variant == "aligned" else {}
-        model = AlignedModel(card, sensor, everything, upper)
+        # classes kept from training have their vectors from their texts alone
+        model = AlignedModel(card, sensor, centred(everything, labels_middle), labels_middle, upper)
         save_aligned(folder / MODEL_FILE, model)
-        vectors = torch.nn.functional.normalize(outputs(sensor, learnt.val_x), dim=1)
-        return _log(vectors @ named.T, learnt.val_y, len(x), tuning, losses)
+        said = _said(sensor, learnt.val_x)  # their length plays no part in which label is nearest
+        return _log(None if said is None else said @ named.T, learnt.val_y, len(x), tuning, losses)
 
     def _learnt(self, seen: Sequence[str]) -> Learnt:
         rows = np.isin(self._class, list(seen))
@@ -173,12 +177,15 @@ class Fitter:
         return self._encoders[random]
 
 
+def _said(model: torch.nn.Module, x: Float[Tensor, "V L 6"]) -> Float[Tensor, "V D"] | None:
+    """None where nobody validates."""
+    return outputs(model, x) if len(x) else None
+
+
 def _log(
-    said: Float[Tensor, "V N"], truth: Int[np.ndarray, " V"], n_windows: int, tuning: list[float], losses: list[float]
-) -> dict[str, Any]:
-    """What a model's training was like; `val` windows are of the source's validation people, of seen classes."""
-    found = scores(truth, said.argmax(dim=1).numpy())
-    return {
-        "windows": n_windows, "val_macro_f1": found["macro_f1"], "val_accuracy": found["accuracy"],
-        "stage1_loss": tuning, "stage2_loss": losses,
-    }  # fmt: skip
+    said: Float[Tensor, "V N"] | None, truth: Int[np.ndarray, " V"], n_windows: int, tuning: list[float],
+    losses: list[float],
+) -> dict[str, Any]:  # fmt: skip
+    """What a model's training was like; validation windows are of the source's people, of seen classes."""
+    found = None if said is None else scores(truth, said.argmax(dim=1).numpy())["macro_f1"]
+    return {"windows": n_windows, "val_macro_f1": found, "stage1_loss": tuning, "stage2_loss": losses}

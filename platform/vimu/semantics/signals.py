@@ -1,11 +1,12 @@
 """Windows as the sensor encoder sees them: gravity along +Z, gravity taken off, and varied while it learns."""
 
 import math
+from typing import Annotated
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from pydantic import NonNegativeFloat
+from pydantic import Field, NonNegativeFloat
 from torch import Tensor
 
 from vimu.contracts import STANDARD_GRAVITY
@@ -21,12 +22,16 @@ class VarySettings(Section):
     yaw: bool = True
     """Any heading: gravity tells none."""
     scale: NonNegativeFloat = 0.2
-    """Greatest relative change of acceleration, and of angular velocity, of a window."""
+    """Acceleration and angular velocity of a window grow or shrink by up to this share, each by its own factor."""
     noise: NonNegativeFloat = 0.05
-    """White noise: in units of gravity for acceleration, of 5 rad/s for angular velocity... """
+    """White noise, in g and in rad/s."""
+    without_gyr: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of windows whose angular velocity is zero: how fast a sensor turns depends on where it is worn."""
 
 
-def aligned_signals(x: Float[np.ndarray, "windows length 6"], *, rate_hz: float) -> Float[np.ndarray, "windows length 6"]:
+def aligned_signals(
+    x: Float[np.ndarray, "windows length 6"], *, rate_hz: float
+) -> Float[np.ndarray, "windows length 6"]:
     """Sensor-frame windows -> acceleration without gravity in g, angular velocity in rad/s; +Z up, heading arbitrary.
 
     Args:
@@ -55,6 +60,7 @@ def vary(x: Float[Tensor, "B L 6"], settings: VarySettings, generator: torch.Gen
         c, s, zero, one = angle.cos(), angle.sin(), torch.zeros(n), torch.ones(n)
         turn = torch.stack([c, -s, zero, s, c, zero, zero, zero, one], dim=1).view(n, 3, 3).transpose(1, 2)
         acc, gyr = acc @ turn, gyr @ turn
-    gains = 1 + settings.scale * (2 * uniform(2, n, 1, 1) - 1)
-    varied = torch.cat([acc * gains[0], gyr * gains[1]], dim=2)
+    gains = (1 + settings.scale) ** (2 * uniform(2, n, 1, 1) - 1)
+    has_gyr = (uniform(n, 1, 1) >= settings.without_gyr).float()
+    varied = torch.cat([acc * gains[0], gyr * gains[1] * has_gyr], dim=2)
     return varied + settings.noise * torch.randn(varied.shape, generator=generator)

@@ -18,7 +18,9 @@ def label_texts(labels: Labels, classes: Mapping[str, Sequence[str]]) -> tuple[l
     Args:
         classes: class -> labels that count as it.
     """
-    texts = [(text, i) for i, members in enumerate(classes.values()) for m in members for text in labels.activities[m].texts]
+    texts = [
+        (text, i) for i, members in enumerate(classes.values()) for m in members for text in labels.activities[m].texts
+    ]
     return [text for text, _ in texts], torch.tensor([i for _, i in texts])
 
 
@@ -26,6 +28,21 @@ def prototypes(vectors: Float[Tensor, "K D"], of_class: Int[Tensor, " K"], n_cla
     """A unit vector a class: the direction of the mean of its texts'."""
     sums = torch.zeros(n_classes, vectors.shape[1]).index_add(0, of_class, vectors)
     return nn.functional.normalize(sums, dim=1)
+
+
+def centred(vectors: Float[Tensor, "B D"], middle: Float[Tensor, " D"]) -> Float[Tensor, "B D"]:
+    """Unit vectors seen from another point than zero.
+
+    Texts of windows speak of one window, those of labels of many: each kind keeps to a place of its own, and what tells
+    classes apart is small beside the way between the two. Seen from its own middle, each kind shows it.
+    """
+    return nn.functional.normalize(vectors - middle, dim=1)
+
+
+def middle_of(vectors: Float[Tensor, "B D"], y: Int[Tensor, " B"], n_classes: int) -> Float[Tensor, " D"]:
+    """The mean of the classes' means: no class draws it to itself by having more windows."""
+    counts = torch.bincount(y, minlength=n_classes).clamp(min=1)[:, None]
+    return (torch.zeros(n_classes, vectors.shape[1]).index_add(0, y, vectors) / counts).mean(dim=0)
 
 
 def contrastive_loss(vectors: Float[Tensor, "B D"], y: Int[Tensor, " B"], temperature: float) -> Float[Tensor, ""]:

@@ -3,6 +3,7 @@
 Both train alike: the same encoder, variation, epochs, optimiser and class weights. Only the loss differs.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,9 @@ from torch import Tensor, nn
 from vimu.models.sensor_encoder import SensorEncoder
 from vimu.semantics.align_settings import Stage2Settings
 from vimu.semantics.signals import vary
+
+Loss = Callable[[Float[Tensor, "B L 6"], Int[Tensor, " B"]], Float[Tensor, ""]]
+"""Of a batch of varied windows, and which of the training windows they are."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +78,13 @@ def fit_softmax(
 def outputs(model: nn.Module, x: Float[Tensor, "n L 6"], *, batch_size: int = 512) -> Float[Tensor, "n ..."]:
     """What a model makes of windows, in evaluation mode."""
     model.eval()
-    return torch.cat([model(part) for part in x.split(batch_size)])
+    return torch.cat([model(part) for part in torch.split(x, batch_size)])
 
 
-def _fit(model: nn.Module, x: Tensor, loss_of, settings: Stage2Settings, seed: int) -> list[float]:
+def _fit(
+    model: nn.Module, x: Float[Tensor, "B L 6"], loss_of: Loss, settings: Stage2Settings, seed: int
+) -> list[float]:
+    """Train in place; returns each epoch's loss."""
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
     total = settings.epochs * -(-len(x) // settings.batch_size)
@@ -86,10 +93,10 @@ def _fit(model: nn.Module, x: Tensor, loss_of, settings: Stage2Settings, seed: i
     losses = []
     for _ in range(settings.epochs):
         summed = 0.0
-        for rows in torch.randperm(len(x), generator=generator).split(settings.batch_size):
+        for rows in torch.split(torch.randperm(len(x), generator=generator), settings.batch_size):
             loss = loss_of(vary(x[rows], settings.vary, generator), rows)
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()
             summed += float(loss.detach()) * len(rows)

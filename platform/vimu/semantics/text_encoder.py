@@ -56,8 +56,10 @@ class TextEncoder(nn.Module):
         os.environ["HF_HUB_OFFLINE"] = "1"  # a missing file is an error, never a download
         try:
             from transformers import AutoConfig, AutoModel, AutoTokenizer
+            from transformers.utils.logging import disable_progress_bar
         except ImportError as error:
             raise UserError("`transformers` must be installed, but is not: pip install 'vimu[lanhar]'") from error
+        disable_progress_bar()
         at = str(files.folder)
         self._tokens = AutoTokenizer.from_pretrained(at, local_files_only=True, trust_remote_code=False)
         if random_seed is None:
@@ -100,7 +102,9 @@ class TextEncoder(nn.Module):
     def forward(self, states: States) -> Float[Tensor, "B D"]:
         """Unit vectors."""
         x = states.hidden.float()
-        hide = torch.zeros(states.mask.shape).masked_fill(~states.mask, torch.finfo(torch.float32).min)[:, None, None, :]
+        hide = torch.zeros(states.mask.shape).masked_fill(~states.mask, torch.finfo(torch.float32).min)[
+            :, None, None, :
+        ]
         with self._precision():
             for layer in self.upper:
                 out = layer(x, hide)
@@ -118,7 +122,7 @@ class TextEncoder(nn.Module):
         """`forward` in parts, without gradient or dropout."""
         was = self.training
         self.eval()
-        rows = torch.arange(len(states.mask)).split(batch_size)
-        vectors = torch.cat([self(states.take(part)) for part in rows])
+        parts = torch.split(torch.arange(len(states.mask)), batch_size)
+        vectors = torch.cat([self(states.take(part)) for part in parts])
         self.train(was)
         return vectors

@@ -3,8 +3,10 @@
 import json
 import shutil
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from vimu.runtime.errors import UserError, listed
 from vimu.runtime.manifest import Outcome, content_hash
@@ -17,6 +19,9 @@ from vimu.semantics.fits import LOG_FILE, MODEL_FILE, Fit, fits_of
 from vimu.semantics.labels import Labels, load_labels
 from vimu.stages.config import Config
 from vimu.stages.stage import Plan, Stage, input_identity, upstream
+
+if TYPE_CHECKING:
+    from vimu.stages.align_fits import Job
 
 NAME = "align"
 
@@ -49,7 +54,9 @@ def plan(config: Config) -> Plan[Work]:
     by_split = prepared.details["windows"][dataset]
     counts = Counter({label: n for label, n in by_split.get("train", {}).items() if label in members})
     if lacking := [label for label in members if not counts[label]]:
-        raise UserError(f"`align.classes` must be of labels with training windows of {dataset}, but {listed(lacking)} has none.")
+        raise UserError(
+            f"`align.classes` must be of labels with training windows of {dataset}, but {listed(lacking)} has none."
+        )
     encoder = encoder_files(settings.text_encoder)
     fits = fits_of(settings)
     return Plan(
@@ -74,16 +81,11 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
 
     What Ray Train writes is hidden: a killed run goes on from it, and publishing removes it.
     """
-    from vimu.stages.align_fits import Job, align_on_ray
+    from vimu.stages.align_fits import align_on_ray
 
     assert plan.work is not None
     work = plan.work
-    job = Job(
-        fits=[], windows=[asdict(f) for f in work.prepared.files("windows/")],
-        interpretations=asdict(work.interpreted.file("interpretations.parquet")),
-        labels=work.labels.model_dump(mode="json"), settings=work.settings.model_dump(mode="json"),
-        dataset=work.dataset, sensor=work.interpreted.details["sensor"], identity=dict(plan.identity), progress="",
-    )  # fmt: skip
+    job = job_of(work, plan.identity)
     with ray_session(config.ray):
         folders = align_on_ray(work.fits, job, storage=staging / ".ray_train", n_workers=work.settings.n_workers)
     logs = {}
@@ -100,7 +102,8 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
         ),
         licences=work.prepared.manifest["licences"],
         details={
-            "dataset": work.dataset, "sensor": job.sensor, "synthetic": work.prepared.details["synthetic"],
+            "dataset": work.dataset, "sensor": work.interpreted.details["sensor"],
+            "synthetic": work.prepared.details["synthetic"],
             "fits": [asdict(fit) for fit in work.fits],
             "val_macro_f1": {name: log["val_macro_f1"] for name, log in logs.items()},
             "seconds": {name: log["seconds"] for name, log in logs.items()},
@@ -109,6 +112,18 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
 
 
 STAGE = Stage(NAME, plan, build)
+
+
+def job_of(work: Work, identity: Mapping[str, Any]) -> "Job":
+    """What workers are told."""
+    from vimu.stages.align_fits import Job
+
+    return Job(
+        windows=[asdict(f) for f in work.prepared.files("windows/")],
+        interpretations=asdict(work.interpreted.file("interpretations.parquet")),
+        labels=work.labels.model_dump(mode="json"), settings=work.settings.model_dump(mode="json"),
+        dataset=work.dataset, sensor=work.interpreted.details["sensor"], identity=dict(identity),
+    )  # fmt: skip
 
 
 def settings_of(config: Config) -> AlignSettings:

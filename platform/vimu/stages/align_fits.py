@@ -1,14 +1,14 @@
 """The models of an alignment on Ray Train: its workers share them, each trains its own from the first step to the last.
 
-A model is a minute or two of one CPU, so several side by side use a machine better than all workers on each in turn.
-Every finished model is reported as a checkpoint; a run that is killed, or loses a worker, makes only those under way again.
+A model is a minute or two of one CPU: several side by side use a machine better than all workers on each in turn. Every
+finished model is reported as a checkpoint; a run that is killed, or loses a worker, makes only those under way again.
 """
 
 import json
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,6 @@ MAX_FAILURES = 3
 class Job:
     """What the driver tells its workers; plain values."""
 
-    fits: list[dict[str, Any]]
-    """Those that are not there yet."""
     windows: list[dict[str, Any]]
     """`StoredFile`s."""
     interpretations: dict[str, Any]
@@ -41,8 +39,11 @@ class Job:
     dataset: str
     sensor: str
     identity: dict[str, Any]
-    progress: str
-    """File of lines for the person who waits."""
+    """Of the plan: what finished models belong to."""
+    fits: list[dict[str, Any]] = field(default_factory=list)
+    """Those that are not there yet."""
+    progress: str = ""
+    """File of lines for the person who waits; beside it the checkpoints."""
 
 
 def align_on_ray(fits: Sequence[Fit], job: Job, *, storage: Path, n_workers: int) -> dict[str, Path]:
@@ -110,8 +111,8 @@ def _train(fitter: Fitter, fit: Fit, folder: Path, job: Job) -> None:
     (into / LOG_FILE).write_text(json.dumps(log, indent=1), encoding="utf-8")
     seal(into, job.identity, epoch=0, final=True)
     with Path(job.progress).open("a", encoding="utf-8") as stream:
-        line = f"val macro-F1 {log['val_macro_f1']:.3f}  {log['seconds']:.0f} s"
-        stream.write(f"{fit.name:<28}{line}\n")
+        score = "" if log["val_macro_f1"] is None else f"val macro-F1 {log['val_macro_f1']:.3f}  "
+        stream.write(f"{fit.name:<28}{score}{log['seconds']:.0f} s\n")
 
 
 def _say(line: str) -> None:

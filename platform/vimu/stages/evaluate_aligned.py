@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from vimu.evaluation.aligned import Probabilities, Tested, aligned_result, gate_sentences, with_classes
+from vimu.evaluation.aligned import Asked, Probabilities, aligned_result, gate_sentences, with_classes
 from vimu.evaluation.aligned_report import render_aligned
 from vimu.evaluation.predictions import prediction_rows, predictions_table
 from vimu.evaluation.results import Experiment
@@ -20,14 +20,16 @@ from vimu.runtime.published import Published, open_published
 from vimu.runtime.storage import write_whole
 from vimu.semantics.align_settings import AlignSettings
 from vimu.semantics.aligned import AlignedModel, load_aligned
+from vimu.semantics.channels import FEATURE_SET, sensors_to_measure, six_channels
 from vimu.semantics.controls import forest_on_features, load_softmax
-from vimu.semantics.fits import MODEL_FILE, Fit, in_classes
+from vimu.semantics.fits import MODEL_FILE, Fit, Task, in_classes
 from vimu.semantics.signals import aligned_signals
 from vimu.semantics.stage2 import outputs
 from vimu.stages.align import settings_of
 from vimu.stages.config import Config
 from vimu.stages.shards import write_shard
 from vimu.stages.stage import Plan, input_identity, upstream
+from vimu.windows.features import channel_names
 from vimu.windows.schema import WindowSet, read_windows
 
 
@@ -64,7 +66,8 @@ def plan(config: Config) -> Plan[Work]:
     work = Work(settings, prepared, aligned, targets)
     return Plan(
         identity={
-            "settings": config.evaluate.model_dump(mode="json", include={"n_resamples"}) | {"n_trees": settings.n_trees},
+            "settings": config.evaluate.model_dump(mode="json", include={"n_resamples"})
+            | {"n_trees": settings.n_trees},
             "inputs": input_identity(prepared, aligned),
             "targets": {name: input_identity(target) for name, target in targets.items()},
         },
@@ -93,7 +96,11 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     write_shard(staging / "predictions.parquet", table, dictionary=["dataset", "experiment", "method", "truth"])
     write_whole(staging / "report.html", render_aligned(config.name, metrics, _maps(work, tested)))
     return Outcome(
-        counts={"results": len(results), "tested": len(tested), "test_windows": sum(len(one.windows) for one in tested)},
+        counts={
+            "results": len(results),
+            "tested": len(tested),
+            "test_windows": sum(len(one.windows) for one in tested),
+        },
         content_hash=content_hash(
             (f"{i}:{r['dataset']}:{r['setting']}:{r['variant']}", json.dumps(r["by_seed"], sort_keys=True))
             for i, r in enumerate(results)
@@ -104,48 +111,54 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     )
 
 
-def _tested(work: Work) -> tuple[WindowSet, list[Tested]]:
+def _tested(work: Work) -> tuple[WindowSet, list[Asked]]:
     """The source's training windows, and every set to be tested, labelled by class."""
     details, settings = work.aligned.details, work.settings
     dataset, sensor = details["dataset"], details["sensor"]
-    source = read_windows(work.prepared.files("windows/")).where(dataset=dataset).of_sensors([sensor])
-    kept, names = in_classes(source, settings.classes)
-    source = with_classes(kept, names.tolist())
+    source = _named(read_windows(work.prepared.files("windows/")).where(dataset=dataset), sensor, settings)
     people = {split: len(set(source.where(split=split).subject.tolist())) for split in ("train", "val", "test")}
     split = f"{people['train']} train, {people['val']} validation, {people['test']} test subjects, apart"
     classes, synthetic = tuple(settings.classes), bool(details["synthetic"][dataset])
     tested = [_target(name, published, source, settings, synthetic) for name, published in work.targets.items()]
     test = source.where(split="test")
     if settings.unseen:
-        tested.append(Tested("unseen", dataset, test, classes, synthetic, split, settings.unseen))
-    return source.where(split="train"), [*tested, Tested("within", dataset, test, classes, synthetic, split)]
+        tested.append(Asked("unseen", dataset, test, classes, synthetic, split, settings.unseen))
+    return source.where(split="train"), [*tested, Asked("within", dataset, test, classes, synthetic, split)]
 
 
-def _target(name: str, published: Published, source: WindowSet, settings: AlignSettings, synthetic: bool) -> Tested:
+def _target(name: str, published: Published, source: WindowSet, settings: AlignSettings, synthetic: bool) -> Asked:
     """Every window of another data set whose class both have. Raises UserError: it does not fit, or shares none."""
     details = published.details
     dataset = details["real_dataset"]
     windows = read_windows(published.files("windows/")).where(dataset=dataset)
-    if (windows.rate_hz, windows.x.shape[1:]) != (source.rate_hz, source.x.shape[1:]):
+    sensors = sensors_to_measure(windows.channels)
+    if (windows.rate_hz, windows.x.shape[1]) != (source.rate_hz, source.x.shape[1]) or len(sensors) != 1:
         raise UserError(
             f"`align.targets.{name}` must hold windows of {source.x.shape[1]} frames at {source.rate_hz:g} Hz of one "
             f"sensor with acceleration and gyroscope, but holds {windows!r}."
         )
-    kept, names = in_classes(windows, settings.classes)
-    classes = tuple(c for c in settings.classes if c in set(names.tolist()))
+    kept = _named(windows, sensors[0], settings)
+    classes = tuple(c for c in settings.classes if c in kept.classes)
     if len(classes) < 2:
         raise UserError(
             f"`align.targets.{name}` must share two classes with {listed(tuple(settings.classes), 20)}, but has "
             f"{listed(windows.classes, 20)}."
         )
     split = f"all {len(set(kept.subject.tolist()))} subjects; trained on {source.dataset[0]}"
-    return Tested(
-        "cross_dataset", f"{dataset} {name}", with_classes(kept, names.tolist()), classes,
+    return Asked(
+        "cross_dataset", f"{dataset} {name}", kept, classes,
         synthetic or bool(details["synthetic"][dataset]), split,
     )  # fmt: skip
 
 
-def _predicted(work: Work, one: Tested, learnt: WindowSet) -> Iterator[tuple[tuple[str, str], Probabilities]]:
+def _named(windows: WindowSet, sensor: str, settings: AlignSettings) -> WindowSet:
+    """The windows of `align.classes`, called by them, with the six channels of a sensor."""
+    kept, names = in_classes(windows, settings.classes)
+    channels = tuple(channel_names(FEATURE_SET, (sensor,)))
+    return with_classes(replace(kept, x=six_channels(kept, sensor), channels=channels), names.tolist())
+
+
+def _predicted(work: Work, one: Asked, learnt: WindowSet) -> Iterator[tuple[tuple[str, str], Probabilities]]:
     """(method, variant) -> each seed's probabilities."""
     task = "unseen" if one.setting == "unseen" else "all"
     fits = [fit for fit in work.fits if fit.task == task]
@@ -167,7 +180,7 @@ def _predicted(work: Work, one: Tested, learnt: WindowSet) -> Iterator[tuple[tup
     }  # fmt: skip
 
 
-def _by_model(work: Work, fit: Fit, one: Tested) -> np.ndarray[Any, Any]:
+def _by_model(work: Work, fit: Fit, one: Asked) -> np.ndarray[Any, Any]:
     """Probabilities among the classes of the set, whatever else the model knows."""
     if fit.variant == "softmax":
         model, classes = load_softmax(work.model(fit))
@@ -184,11 +197,11 @@ def _shares(votes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.where(total > 0, votes / np.where(total > 0, total, 1), 1 / votes.shape[1])
 
 
-def _maps(work: Work, tested: list[Tested]) -> dict[str, str]:
+def _maps(work: Work, tested: list[Asked]) -> dict[str, str]:
     """Each set's windows and labels in the plane, by the first seed's model."""
     maps = {}
     for one in tested:
-        task = "unseen" if one.setting == "unseen" else "all"
+        task: Task = "unseen" if one.setting == "unseen" else "all"
         model: AlignedModel = load_aligned(work.model(Fit(task, "aligned", work.settings.seeds[0])))
         vectors, labels = model.vectors(one.windows.x).numpy(), model.of_classes(one.classes).numpy()
         maps[f"{one.dataset}, {one.setting}"] = space_map_svg(vectors, one.windows.label.tolist(), labels, one.classes)

@@ -162,9 +162,6 @@ def _details_of(published: Published) -> None:
     elif stage == "interpret":
         for line in acceptance_lines(details["summary"]):
             console.print(f"  {line}", markup=False)
-    elif stage == "align":
-        for name, score in details["val_macro_f1"].items():
-            console.print(f"  {name:<28}val macro-F1 {score:.3f}", markup=False)
     elif stage == "export":
         console.print(f"  {details['says']}", markup=False)
     elif stage == "evaluate" and "tested" in published.manifest["counts"]:

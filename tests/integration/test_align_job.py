@@ -13,6 +13,7 @@ from vimu.semantics.aligned import load_aligned
 from vimu.semantics.encoder_files import encoder_files
 from vimu.stages import align, align_fits, evaluate, interpret
 from vimu.stages.config import Config
+from vimu.stages.recognize import recognize
 
 pytestmark = pytest.mark.ray
 CLASSES = {"walking": ["walking"], "up": ["going_upstairs"], "jogging": ["jogging"], "still": ["sitting"]}
@@ -81,6 +82,16 @@ def test_new_labels_are_given_as_texts(aligned, encoder, tmp_path):
     assert vectors.shape == (2, 32) and float(vectors[0] @ vectors[1]) < 0.9999
     with pytest.raises(UserError, match="must be the one that the model was made with"):
         model.of_texts(encoder_files(str(write_tiny_encoder(tmp_path / "another", layers=2, seed=1))), [["Rest."]])
+
+
+def test_labels_on_the_command_line_name_windows(aligned):
+    config, _ = aligned
+    says, tables = recognize(config, ["walking upstairs", "sitting still", "quick bounds"])
+    assert ["going_upstairs" in says[0], "sitting" in says[1], "own words" in says[2]] == [True] * 3
+    assert [table.title.split(":")[0] for table in tables] == ["made other, cross_dataset", "made, within"]
+    assert all(sum(shares) == pytest.approx(1) for table in tables for _, _, shares in table.rows)
+    with pytest.raises(UserError, match="two or more"):
+        recognize(config, ["walking"])
 
 
 def test_a_killed_run_makes_only_what_is_not_whole_again(aligned, tmp_path):

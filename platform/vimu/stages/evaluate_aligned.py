@@ -80,7 +80,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     """Predict, score, and write `metrics.json`, `predictions.parquet` and `report.html`."""
     assert plan.work is not None
     work, n_resamples = plan.work, config.evaluate.n_resamples
-    learnt, tested = _tested(work)
+    learnt, tested = asked_of(work)
     results, rows = [], []
     for one in tested:
         found = dict(_predicted(work, one, learnt))
@@ -111,7 +111,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     )
 
 
-def _tested(work: Work) -> tuple[WindowSet, list[Asked]]:
+def asked_of(work: Work) -> tuple[WindowSet, list[Asked]]:
     """The source's training windows, and every set to be tested, labelled by class."""
     details, settings = work.aligned.details, work.settings
     dataset, sensor = details["dataset"], details["sensor"]

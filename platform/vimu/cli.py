@@ -35,7 +35,7 @@ def recognize(
     more: Annotated[list[str] | None, typer.Argument(metavar="[LABEL]...")] = None,
     overrides: SetOption = [],  # noqa: B006 - typer's way of a repeatable option
 ) -> None:
-    """Name windows by labels given now: `vimu recognize --config configs/lanhar.yaml --labels "walking upstairs" sitting`.
+    """Name windows by labels given now: `vimu recognize --config FILE --labels "walking upstairs" sitting`.
 
     Test people of the source and all targets are named by the aligned model. A label is compared by the label file's
     texts of the activity that it names, else by its own words.

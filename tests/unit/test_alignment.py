@@ -68,10 +68,10 @@ def test_a_class_points_where_its_texts_point_on_average():
 
 
 def test_signals_are_led_to_the_vectors_of_their_texts():
-    x, labels = make_windows(64, rate_hz=50.0)
+    x, labels = make_windows(48, length=100)
     y = torch.tensor([["walking", "going_upstairs", "jogging", "sitting"].index(label) for label in labels])
     named = torch.nn.functional.normalize(torch.randn(4, 16, generator=torch.Generator().manual_seed(1)), dim=1)
-    settings = Stage2Settings(epochs=12, batch_size=16, prototype_weight=0.0)
+    settings = Stage2Settings(epochs=10, batch_size=12, prototype_weight=0.0)
     signals = torch.from_numpy(aligned_signals(x, rate_hz=50.0))
     encoder, losses = fit_sensor(signals, y, Words(named[y], named, 0.07), settings, seed=0)
     vectors = torch.nn.functional.normalize(outputs(encoder, signals), dim=1)

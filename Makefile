@@ -4,7 +4,7 @@ PY := .venv/bin/python
 VIMU_DATA ?= ../shared/data
 export RAY_USAGE_STATS_ENABLED = 0
 
-.PHONY: demo test chaos lint open-data open realism clean
+.PHONY: demo test chaos lint open-data open lanhar realism clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -37,6 +37,22 @@ open-data: ## unpack the open archives found in VIMU_DATA
 open: .venv/.installed ## the main job on real mocap and real recordings, windows of 4 s and of 2 s: runs/open, runs/open-2s
 	$(PY) jobs/pipeline.py --config configs/open.yaml
 	$(PY) jobs/pipeline.py --config configs/open-2s.yaml
+
+.venv/.lanhar: .venv/.installed
+	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[dev,lanhar]'
+	touch $@
+
+data/hapt/Raw-Data:
+	@test -f $(VIMU_DATA)/imu_hapt/hapt_raw.tar.xz || { echo "error: $(VIMU_DATA)/imu_hapt/hapt_raw.tar.xz does not exist; see docs/semantics.md"; exit 2; }
+	mkdir -p data/hapt
+	tar xJf $(VIMU_DATA)/imu_hapt/hapt_raw.tar.xz -C data/hapt
+
+lanhar: .venv/.lanhar data/hapt/Raw-Data ## docs/semantics.md: windows named by words, on the data that open-data unpacks: runs/lanhar
+	for job in synthesize prepare interpret; do $(PY) jobs/$$job.py --config configs/lanhar.yaml || exit; done
+	$(PY) jobs/prepare.py --config configs/lanhar_umafall.yaml --set prepare.clips=runs/lanhar/synthesize
+	$(PY) jobs/prepare.py --config configs/lanhar_umafall.yaml --set prepare.clips=runs/lanhar/synthesize \
+	  --set name=lanhar-umafall-waist --set 'prepare.windows.sensors=[waist]'
+	for job in align evaluate; do $(PY) jobs/$$job.py --config configs/lanhar.yaml || exit; done
 
 realism: .venv/.installed ## docs/realism.md: virtual against real sensors, on the data that open-data unpacks
 	$(PY) -m vimu.evaluation.realism --data $(VIMU_DATA) --write docs/realism.md

@@ -1,10 +1,11 @@
-"""`vimu doctor`: what helps around the jobs, which are `python jobs/NAME.py`."""
+"""`vimu doctor`, `vimu recognize`: what helps around the jobs, which are `python jobs/NAME.py`."""
 
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from vimu.doctor.check import as_json, show, worst
 from vimu.doctor.examine import examine
@@ -25,6 +26,38 @@ VERDICTS = {
 @app.callback()
 def vimu() -> None:
     """Virtual IMUs from motion capture, on Ray: `vimu doctor --config configs/paper.yaml`."""
+
+
+@app.command()
+def recognize(
+    config: ConfigOption,
+    labels: Annotated[list[str], typer.Option("--labels", help="Labels as text; more may follow the first.")],
+    more: Annotated[list[str] | None, typer.Argument(metavar="[LABEL]...")] = None,
+    overrides: SetOption = [],  # noqa: B006 - typer's way of a repeatable option
+) -> None:
+    """Name windows by labels given now: `vimu recognize --config FILE --labels "walking upstairs" sitting`.
+
+    Test people of the source and all targets are named by the aligned model. A label is compared by the label file's
+    texts of the activity that it names, else by its own words.
+    """
+    from vimu.stages.recognize import recognize as named_by
+
+    try:
+        given = [*labels, *(more or [])]
+        says, tables = named_by(load_config(Config, config, overrides), given)
+    except UserError as error:
+        console.print(f"[bold red]error:[/] {escape(str(error))}")
+        raise typer.Exit(EXIT_USER) from error
+    for line in says:
+        typer.echo(line)
+    for table in tables:
+        typer.echo(f"\n{table.title}")
+        shown = Table(box=None, padding=(0, 2, 0, 0))
+        for column in ("is", "windows", *given):
+            shown.add_column(column, justify="left" if column == "is" else "right")
+        for name, n, shares in table.rows:
+            shown.add_row(name, f"{n:,}", *(f"{share:.2f}" for share in shares))
+        Console().print(shown)
 
 
 @app.command()

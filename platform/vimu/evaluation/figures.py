@@ -31,7 +31,7 @@ def confusion_svg(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> st
     """A confusion matrix as inline SVG; a cell's shade is its share of the row's windows."""
     n = len(classes)
     size = 2.6 + 0.34 * n
-    with _style():
+    with figure_style():
         figure = Figure(figsize=(size, size), layout="constrained")
         axes = figure.subplots()
         shares = shares_of(counts)
@@ -46,7 +46,7 @@ def confusion_svg(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> st
         axes.set_yticks(range(n), classes)
         axes.set_xlabel("predicted")
         axes.set_ylabel("true")
-        return _svg(figure)
+        return svg_of(figure)
 
 
 def shares_of(counts: Sequence[Sequence[int]]) -> list[list[float]]:
@@ -57,7 +57,7 @@ def shares_of(counts: Sequence[Sequence[int]]) -> list[list[float]]:
 def learning_curves_svg(curves: Sequence[Curve]) -> str:
     """Training loss and validation macro-F1 by epoch: a colour a name, a line a seed."""
     colour = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(dict.fromkeys(c.name for c in curves))}
-    with _style():
+    with figure_style():
         figure = Figure(figsize=(9, 3), layout="constrained")
         loss, score = figure.subplots(1, 2)
         named: set[str] = set()
@@ -73,7 +73,7 @@ def learning_curves_svg(curves: Sequence[Curve]) -> str:
             axes.set_title(title, fontsize=9)
             axes.grid(alpha=0.3)
         score.legend(fontsize=7)
-        return _svg(figure)
+        return svg_of(figure)
 
 
 def label_efficiency_svg(results: Sequence[Mapping[str, Any]]) -> str:
@@ -85,7 +85,7 @@ def label_efficiency_svg(results: Sequence[Mapping[str, Any]]) -> str:
     lines: dict[str, list[Mapping[str, Any]]] = {}
     for r in sorted(results, key=lambda r: float(r["label_s"])):
         lines.setdefault(f"{r['experiment']}, {method_of(r)}", []).append(r)
-    with _style():
+    with figure_style():
         figure = Figure(figsize=(6.5, 3.6), layout="constrained")
         axes = figure.subplots()
         for i, (name, points) in enumerate(lines.items()):
@@ -100,16 +100,16 @@ def label_efficiency_svg(results: Sequence[Mapping[str, Any]]) -> str:
         axes.set_ylabel("macro-F1, 95 % interval")
         axes.grid(alpha=0.3, which="both")
         axes.legend(fontsize=7)
-        return _svg(figure)
+        return svg_of(figure)
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def figure_style() -> Iterator[None]:
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "vimu", "font.size": 8}):
         yield
 
 
-def _svg(figure: Figure) -> str:
+def svg_of(figure: Figure) -> str:
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None})
     svg = out.getvalue()

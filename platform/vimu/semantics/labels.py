@@ -64,6 +64,24 @@ def naming(words: Sequence[str]) -> re.Pattern[str]:
     return re.compile(r"(?<![a-z])(?:" + "|".join(sorted(parts, key=lambda p: (-len(p), p))) + r")(?![a-z])", re.I)
 
 
+def texts_of(labels: Labels, given: str) -> tuple[str | None, tuple[str, ...]]:
+    """What a label that a person gives is compared by: the texts of the activity that it names, or itself.
+
+    Returns:
+        The activity and its texts; None and the label where no activity's words are in it. Of several, that whose words
+        in it are the longest: `walking upstairs` is going upstairs.
+    """
+    found = []
+    for name, activity in labels.activities.items():
+        words = naming((*activity.words, name.replace("_", " "))).findall(given)
+        if words:
+            found.append((max(map(len, words)), name))
+    if not found:
+        return None, (given,)
+    longest = max(found, key=lambda pair: pair[0])[1]
+    return longest, labels.activities[longest].texts
+
+
 def label_rows(labels: Labels, written: Mapping[str, Sequence[str]]) -> list[dict[str, object]]:
     """Rows of `labels.parquet`: the file's texts, then those that an endpoint wrote."""
     return [

@@ -13,6 +13,7 @@ from vimu.runtime.config import EachOnce, RateHz, Section, Seed
 from vimu.runtime.errors import UserError
 from vimu.runtime.session import RaySettings
 from vimu.runtime.storage import Location, LocationSetting
+from vimu.semantics.align_settings import AlignSettings
 from vimu.semantics.settings import SemanticsSettings
 from vimu.training.settings import FinetuneSettings, PretrainSettings
 from vimu.tuning.experiments import CrossvalSettings
@@ -156,6 +157,8 @@ class Config(Section):
     """Experiments on all people; None leaves them out."""
     evaluate: EvaluateSettings = EvaluateSettings()
     semantics: SemanticsSettings = SemanticsSettings()
+    align: AlignSettings | None = None
+    """Alignment of signals with words; where it is given, `evaluate` tests that."""
     export: ExportSettings | None = ExportSettings()
     """None leaves it out of the pipeline; it needs the packages of the extra `serving`."""
     baselines: tuple[NetworkSettings, ...] = ()

@@ -166,6 +166,10 @@ def _details_of(published: Published) -> None:
             console.print(f"  {line}", markup=False)
     elif stage == "export":
         console.print(f"  {details['says']}", markup=False)
+    elif stage == "evaluate" and "tested" in published.manifest["counts"]:
+        from vimu.evaluation.aligned_report import aligned_text
+
+        console.print(aligned_text(json.loads(published.file("metrics.json").read())), markup=False)
     elif stage in ("crossval", "evaluate"):
         from vimu.evaluation.terminal import results_text  # brings matplotlib, which other jobs do without
 

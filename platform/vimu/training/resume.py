@@ -62,6 +62,26 @@ def newest_whole(storage: Path, identity: Mapping[str, Any], warn: Callable[[str
     return max(found, key=lambda sealed: sealed.epoch, default=None)
 
 
+def sealed_parts(storage: Path, identity: Mapping[str, Any], warn: Callable[[str], None]) -> dict[str, Path]:
+    """Folders of checkpoints that are whole by themselves, by name: models that one run trained side by side.
+
+    Args:
+        warn: told of each that is cut short, altered or of other settings, and left out: it is made again.
+    """
+    found = {}
+    for folder in sorted(path for path in storage.glob("*/checkpoint_*/*") if path.is_dir()):
+        try:
+            body = _opened(folder)
+        except (OSError, ValueError, KeyError) as error:
+            warn(f"warning: {folder.name} is damaged ({error}); it is made again")
+            continue
+        if (differences := _differences(body["identity"], json.loads(json.dumps(identity)))) != "":
+            warn(f"warning: {folder.name} is of another configuration ({differences}); it is made again")
+            continue
+        found[folder.name] = folder
+    return found
+
+
 def _opened(folder: Path) -> dict[str, Any]:
     """The seal's content. Raises OSError, ValueError, KeyError: something is missing or not as it was written."""
     stated, _, body = (folder / SEAL_FILE).read_text(encoding="utf-8").partition("\n")

@@ -1,0 +1,81 @@
+"""Settings of the alignment of signals with words."""
+
+from typing import Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+from vimu.runtime.config import EachOnce, Section, Seed
+from vimu.runtime.storage import LocationSetting
+from vimu.semantics.signals import VarySettings
+
+Variant = Literal["aligned", "frozen", "random_weights", "no_judge", "softmax"]
+"""`aligned` is the method; `frozen` leaves stage 1 out; `random_weights` has a text encoder without language;
+`no_judge` learns from texts that the judge flagged, too; `softmax` is the same encoder with a layer of classes."""
+
+
+class Stage1Settings(Section):
+    """Texts of windows and texts of labels: those of one activity agree."""
+
+    steps: PositiveInt = 80
+    batch_size: PositiveInt = 32
+    """Windows' texts a step, drawn alike from every class."""
+    lr: PositiveFloat = 5e-5
+    weight_decay: NonNegativeFloat = 0.01
+    contrastive_weight: NonNegativeFloat = 1.0
+    """Of the supervised contrastive loss, beside the cross-entropy over labels."""
+
+
+class Stage2Settings(Section):
+    """Signals to the vectors of their texts."""
+
+    epochs: PositiveInt = 30
+    batch_size: PositiveInt = 128
+    lr: PositiveFloat = 2e-3
+    weight_decay: NonNegativeFloat = 0.01
+    prototype_weight: NonNegativeFloat = 0.5
+    """Of the cross-entropy over labels' vectors, beside the distance to the text's."""
+    vary: VarySettings = VarySettings()
+
+
+class AlignSettings(Section):
+    """Interpretations and signals of one data set -> models that name activities by text."""
+
+    classes: dict[str, tuple[str, ...]]
+    """What is told apart -> labels of the windows that count as it: `{still: [sitting, standing, lying]}`. Windows of
+    other labels play no part."""
+    unseen: tuple[str, ...] = ()
+    """Classes that a second model is kept from, in both stages, and then has to name; () leaves that out."""
+    text_only: tuple[str, ...] = ()
+    """Activities of the label file that take part in stage 1 by their texts alone, without a window."""
+    targets: dict[str, LocationSetting] = Field(default_factory=dict)
+    """Other data sets to be tested on, none of their windows learnt from: a name -> its `prepare` folder."""
+    text_encoder: str = "minilm"
+    """Name in `configs/semantics/encoders.yaml`, or a folder in the Hugging Face layout."""
+    tuned_layers: PositiveInt = 2
+    """Upper layers of the text encoder that stage 1 tunes."""
+    temperature: PositiveFloat = 0.07
+    """Cosines are divided by it: in losses, and for probabilities."""
+    bf16: bool = True
+    """The text encoder's products in bfloat16."""
+    stage1: Stage1Settings = Stage1Settings()
+    stage2: Stage2Settings = Stage2Settings()
+    seeds: EachOnce[Seed] = (0, 1, 2)
+    controls: EachOnce[Variant] = ("softmax", "frozen", "random_weights", "no_judge")
+    """Trained and tested beside the method."""
+    n_workers: PositiveInt = 2
+    """Ray Train workers that share the models among them, one CPU each."""
+    n_trees: PositiveInt = 300
+    """Of the random forest on measured features."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "AlignSettings":
+        members = [label for labels in self.classes.values() for label in labels]
+        if len(self.classes) < 2 or not all(self.classes.values()) or len(set(members)) < len(members):
+            raise ValueError("`classes` must be two or more, each with labels, no label in two of them")
+        if not set(self.unseen) <= set(self.classes) or len(self.classes) - len(self.unseen) < 2:
+            raise ValueError("`unseen` must be some of `classes`, two or more of which are left to learn")
+        if set(self.text_only) & set(members):
+            raise ValueError("`text_only` must be other labels than those of `classes`")
+        if "aligned" in self.controls:
+            raise ValueError("`controls` must not name `aligned`, which is always there")
+        return self

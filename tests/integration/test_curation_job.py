@@ -73,7 +73,7 @@ def test_decisions_are_carried_out_and_accounted_for(cut_run, small_config, loca
 
     again = small_config(tmp_path / "runs", synthesize=settings)
     write_decisions(file, [Decision("amass", drop, "drop", "", "ann")])
-    with pytest.raises(UserError, match=r"`inputs\.decisions` was"):
+    with pytest.raises(UserError, match=r"inputs\.decisions: \w+ -> \w+"):
         synthesize.STAGE.run(again, synthesize.plan(again), "-")
 
 

@@ -18,6 +18,7 @@ from vimu.windows.windowing import windows_of
 KINDS = {
     "default": {"kind": "penalty_cnn"},
     "deep and odd": {"widths": [7, 9, 11, 6], "hidden": 16, "kernel": 3},
+    "statistics": {"statistics": True},
     "deepconvlstm": {"kind": "deepconvlstm", "filters": 8, "units": 32},
 }
 

@@ -55,7 +55,7 @@ class PenaltyCnn(Network):
         """Class logits of windows by what the encoder makes of them."""
         pooled = [latent.mean(dim=2), latent.amax(dim=2)]
         if self.statistics:
-            step = clean.diff(dim=2).abs().mean(dim=2)
+            step = (clean[:, :, 1:] - clean[:, :, :-1]).abs().mean(dim=2)  # `diff` cannot be exported to ONNX
             pooled += [clean.mean(dim=2), clean.std(dim=2), clean.amin(dim=2), clean.amax(dim=2), step]
         logits: Tensor = self.classifier(dropout(torch.cat(pooled, dim=1), self.dropout, draws))
         return logits

@@ -71,9 +71,10 @@ def run_shards(
             blocks = [{"shards": b} for b in in_blocks(counted, int(ray.cluster_resources().get("CPU", 1)))]
             mapped = ray.data.from_items(blocks, override_num_blocks=len(blocks)).flat_map(partial(_each_tried, task))
             for row in track(mapped.iter_rows(), "  tasks", total=len(todo), console=console):
-                if "user_error" in row:
+                # rows of a block have all keys that one of them has
+                if row.get("user_error"):
                     raise UserError(row["user_error"])
-                if "failed" in row:
+                if row.get("failed"):
                     raise OperationError(row["failed"])
     marks = [json.loads(_mark(staging, item["shard"]).read_text(encoding="utf-8")) for item in items]
     rows = [row for mark in marks for row in mark["rows"]]

@@ -75,8 +75,9 @@ def sealed_parts(storage: Path, identity: Mapping[str, Any], warn: Callable[[str
         except (OSError, ValueError, KeyError) as error:
             warn(f"warning: {folder.name} is damaged ({error}); it is made again")
             continue
-        if (differences := _differences(body["identity"], json.loads(json.dumps(identity)))) != "":
-            warn(f"warning: {folder.name} is of another configuration ({differences}); it is made again")
+        if other := list(differences(body["identity"], json.loads(json.dumps(identity)))):
+            shown = "; ".join(f"{at}: {change}" for at, change in other)
+            warn(f"warning: {folder.name} is of another configuration ({shown}); it is made again")
             continue
         found[folder.name] = folder
     return found

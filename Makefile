@@ -16,7 +16,7 @@ demo: .venv/.installed ## the main job on generated data, into runs/demo
 	$(PY) jobs/pipeline.py --config configs/demo.yaml
 
 test: .venv/.installed ## all tests but those of `make chaos`, in two processes: those with Ray, and the others
-	VIMU_DATA=$(VIMU_DATA) $(PY) -m pytest --numprocesses 2 --dist loadgroup
+	VIMU_DATA=$(VIMU_DATA) $(PY) -m pytest --numprocesses 2
 
 chaos: .venv/.installed ## kill drivers, workers and nodes of running jobs, fill disks: about ten minutes
 	$(PY) -m pytest -m chaos tests/chaos

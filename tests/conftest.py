@@ -4,6 +4,7 @@ import os
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -14,11 +15,16 @@ hypothesis.settings.load_profile("vimu")
 REPO = Path(__file__).resolve().parents[1]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Of the two processes of `make test`, one runs all tests with Ray, which share one; the other runs the rest."""
-    for item in items:
-        if item.get_closest_marker("ray"):
-            item.add_marker(pytest.mark.xdist_group("ray"))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class RayTogether(LoadScopeScheduling):  # marks of groups are not seen with this pytest
+        def _split_scope(self, nodeid: str) -> str:
+            return "ray" if nodeid.startswith(("tests/chaos/", "tests/integration/")) else nodeid
+
+    return RayTogether(config, log)
 
 
 @pytest.fixture(scope="session")

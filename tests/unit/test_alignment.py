@@ -12,7 +12,7 @@ from published_windows import make_windows
 from vimu.evaluation.aligned import Asked, aligned_result
 from vimu.models.sensor_encoder import SensorEncoder
 from vimu.semantics.align_settings import AlignSettings, Stage2Settings
-from vimu.semantics.fits import fits_of
+from vimu.semantics.fit_list import fits_of
 from vimu.semantics.signals import VarySettings, aligned_signals, vary
 from vimu.semantics.space import contrastive_loss, prototypes
 from vimu.semantics.stage2 import Words, fit_sensor, outputs

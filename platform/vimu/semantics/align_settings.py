@@ -1,16 +1,28 @@
 """Settings of the alignment of signals with words."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from vimu.runtime.config import EachOnce, Section, Seed
 from vimu.runtime.storage import LocationSetting
-from vimu.semantics.signals import VarySettings
 
 Variant = Literal["aligned", "frozen", "random_weights", "no_judge", "softmax"]
 """`aligned` is the method; `frozen` leaves stage 1 out; `random_weights` has a text encoder without language;
 `no_judge` learns from texts that the judge flagged, too; `softmax` is the same encoder with a layer of classes."""
+
+
+class VarySettings(Section):
+    """How training windows are varied, of the aligned model and of the softmax beside it alike; 0 leaves a kind out."""
+
+    yaw: bool = True
+    """Any heading: gravity tells none."""
+    scale: NonNegativeFloat = 0.2
+    """Acceleration and angular velocity of a window grow or shrink by up to this share, each by its own factor."""
+    noise: NonNegativeFloat = 0.05
+    """White noise, in g and in rad/s."""
+    without_gyr: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of windows whose angular velocity is zero: how fast a sensor turns depends on where it is worn."""
 
 
 class Stage1Settings(Section):

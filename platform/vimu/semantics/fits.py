@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,11 +12,12 @@ from torch import Tensor
 
 from vimu.metrics import scores
 from vimu.runtime.storage import StoredFile
-from vimu.semantics.align_settings import AlignSettings, Variant
+from vimu.semantics.align_settings import AlignSettings
 from vimu.semantics.aligned import AlignedCard, AlignedModel, save_aligned
 from vimu.semantics.channels import six_channels
 from vimu.semantics.controls import save_softmax
 from vimu.semantics.encoder_files import encoder_files
+from vimu.semantics.fit_list import MODEL_FILE, Fit
 from vimu.semantics.labels import Labels
 from vimu.semantics.signals import aligned_signals
 from vimu.semantics.space import centred, label_texts, middle_of, prototypes
@@ -25,36 +26,8 @@ from vimu.semantics.stage2 import Words, fit_sensor, fit_softmax, outputs
 from vimu.semantics.text_encoder import States, TextEncoder
 from vimu.windows.schema import WindowSet, read_windows
 
-MODEL_FILE, LOG_FILE = "model.pt", "log.json"
 RANDOM_SEED = 0
 """Of the weights that know no language: the same for every seed of training."""
-Task = Literal["all", "unseen"]
-"""`all` learns every class; `unseen` is kept from those of `align.unseen`."""
-
-
-@dataclass(frozen=True)
-class Fit:
-    """A model to be trained."""
-
-    task: Task
-    variant: Variant
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """Of its folder."""
-        return f"{self.task}-{self.variant}-{self.seed}"
-
-
-def fits_of(settings: AlignSettings) -> list[Fit]:
-    """Every model of an alignment; those that take as long stand side by side."""
-    tasks: list[tuple[Task, Variant]] = [("all", "aligned")]
-    if settings.unseen:
-        tasks.append(("unseen", "aligned"))
-    tasks += [("all", variant) for variant in settings.controls]
-    if settings.unseen:
-        tasks += [("unseen", variant) for variant in settings.controls if variant in ("frozen", "random_weights")]
-    return [Fit(task, variant, seed) for task, variant in tasks for seed in settings.seeds]
 
 
 def in_classes(windows: WindowSet, classes: Mapping[str, Sequence[str]]) -> tuple[WindowSet, np.ndarray[Any, Any]]:

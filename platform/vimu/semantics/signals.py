@@ -1,32 +1,17 @@
 """Windows as the sensor encoder sees them: gravity along +Z, gravity taken off, and varied while it learns."""
 
 import math
-from typing import Annotated
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from pydantic import Field, NonNegativeFloat
 from torch import Tensor
 
 from vimu.contracts import STANDARD_GRAVITY
-from vimu.runtime.config import Section
+from vimu.semantics.align_settings import VarySettings
 from vimu.semantics.gravity import align
 
 AT_ONCE = 2048
-
-
-class VarySettings(Section):
-    """How training windows are varied, of the aligned model and of the softmax beside it alike; 0 leaves a kind out."""
-
-    yaw: bool = True
-    """Any heading: gravity tells none."""
-    scale: NonNegativeFloat = 0.2
-    """Acceleration and angular velocity of a window grow or shrink by up to this share, each by its own factor."""
-    noise: NonNegativeFloat = 0.05
-    """White noise, in g and in rad/s."""
-    without_gyr: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of windows whose angular velocity is zero: how fast a sensor turns depends on where it is worn."""
 
 
 def aligned_signals(

@@ -15,7 +15,7 @@ from vimu.runtime.session import ray_session
 from vimu.runtime.storage import file_sha256
 from vimu.semantics.align_settings import AlignSettings
 from vimu.semantics.encoder_files import encoder_files
-from vimu.semantics.fits import LOG_FILE, MODEL_FILE, Fit, fits_of
+from vimu.semantics.fit_list import LOG_FILE, MODEL_FILE, Fit, fits_of
 from vimu.semantics.labels import Labels, load_labels
 from vimu.stages.config import Config
 from vimu.stages.stage import Plan, Stage, input_identity, upstream

@@ -19,7 +19,8 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from vimu.runtime.console import console, echo_lines
 from vimu.runtime.storage import StoredFile
 from vimu.semantics.align_settings import AlignSettings
-from vimu.semantics.fits import LOG_FILE, Fit, Fitter
+from vimu.semantics.fit_list import LOG_FILE, Fit
+from vimu.semantics.fits import Fitter
 from vimu.training.resume import seal, sealed_parts
 
 MAX_FAILURES = 3

@@ -11,7 +11,6 @@ from vimu.evaluation.results import gain, result
 from vimu.runtime.manifest import Outcome, content_hash
 from vimu.runtime.session import ray_session
 from vimu.runtime.storage import write_whole
-from vimu.stages import evaluate_aligned
 from vimu.stages.config import Config
 from vimu.stages.evaluate_models import Predicted, Work, predict_all, sides_of
 from vimu.stages.evaluate_page import notes_of, page_of
@@ -95,11 +94,19 @@ def _scored(p: Predicted, n_resamples: int) -> dict[str, Any]:
 
 
 def _plan(config: Config) -> Plan[Any]:
-    return plan(config) if config.align is None else evaluate_aligned.plan(config)
+    if config.align is None:
+        return plan(config)
+    from vimu.stages import evaluate_aligned  # with torch
+
+    return evaluate_aligned.plan(config)
 
 
 def _build(config: Config, planned: Plan[Any], staging: Path) -> Outcome:
-    return build(config, planned, staging) if config.align is None else evaluate_aligned.build(config, planned, staging)
+    if config.align is None:
+        return build(config, planned, staging)
+    from vimu.stages import evaluate_aligned
+
+    return evaluate_aligned.build(config, planned, staging)
 
 
 STAGE = Stage(NAME, _plan, _build)

@@ -22,7 +22,8 @@ from vimu.semantics.align_settings import AlignSettings
 from vimu.semantics.aligned import AlignedModel, load_aligned
 from vimu.semantics.channels import FEATURE_SET, sensors_to_measure, six_channels
 from vimu.semantics.controls import forest_on_features, load_softmax
-from vimu.semantics.fits import MODEL_FILE, Fit, Task, in_classes
+from vimu.semantics.fit_list import MODEL_FILE, Fit, Task
+from vimu.semantics.fits import in_classes
 from vimu.semantics.signals import aligned_signals
 from vimu.semantics.stage2 import outputs
 from vimu.stages.align import settings_of

@@ -8,7 +8,7 @@ import numpy as np
 from vimu.runtime.errors import UserError
 from vimu.semantics.aligned import load_aligned
 from vimu.semantics.encoder_files import encoder_files
-from vimu.semantics.fits import Fit
+from vimu.semantics.fit_list import Fit
 from vimu.semantics.labels import load_labels, texts_of
 from vimu.stages.config import Config
 from vimu.stages.evaluate_aligned import asked_of, plan

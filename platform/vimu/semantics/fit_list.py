@@ -1,0 +1,35 @@
+"""Which models an alignment trains. Without torch, which a plan does not wait for."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vimu.semantics.align_settings import AlignSettings, Variant
+
+MODEL_FILE, LOG_FILE = "model.pt", "log.json"
+Task = Literal["all", "unseen"]
+"""`all` learns every class; `unseen` is kept from those of `align.unseen`."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A model to be trained."""
+
+    task: Task
+    variant: Variant
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return f"{self.task}-{self.variant}-{self.seed}"
+
+
+def fits_of(settings: AlignSettings) -> list[Fit]:
+    """Every model of an alignment; those that take as long stand side by side."""
+    tasks: list[tuple[Task, Variant]] = [("all", "aligned")]
+    if settings.unseen:
+        tasks.append(("unseen", "aligned"))
+    tasks += [("all", variant) for variant in settings.controls]
+    if settings.unseen:
+        tasks += [("unseen", variant) for variant in settings.controls if variant in ("frozen", "random_weights")]
+    return [Fit(task, variant, seed) for task, variant in tasks for seed in settings.seeds]

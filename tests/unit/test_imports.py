@@ -6,7 +6,7 @@ import sys
 import pytest
 
 JOBS = [
-    "synthesize", "prepare", "tune", "pretrain", "finetune", "crossval", "evaluate", "export", "study", "interpret",
+    "synthesize", "prepare", "tune", "pretrain", "finetune", "crossval", "evaluate", "export", "study", "interpret", "align",
     "pipeline",
 ]  # fmt: skip
 

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 JOBS = [
-    "synthesize", "prepare", "tune", "pretrain", "finetune", "crossval", "evaluate", "export", "study", "interpret", "align",
-    "pipeline",
+    "synthesize", "prepare", "tune", "pretrain", "finetune", "crossval", "evaluate", "export", "study", "interpret",
+    "align", "pipeline",
 ]  # fmt: skip
 
 

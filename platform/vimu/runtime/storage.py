@@ -187,12 +187,12 @@ class StoredFile:
 
     def table(self) -> pa.Table:
         """The Parquet table it holds, checked. Raises UserError: missing or damaged."""
-        return pq.read_table(pa.BufferReader(self.read()))
+        return _whole_table(pa.BufferReader(self.read()))
 
     def columns(self, names: list[str] | None = None) -> pa.Table:
         """Columns (None: all) of the Parquet table it holds, **not checked**: for a plan, whose work reads `table`."""
         with location(self.where).open("rb") as stream:
-            return pq.read_table(stream, columns=names)
+            return _whole_table(stream, names)
 
     def schema(self) -> pa.Schema:
         """The schema of the Parquet table it holds, not checked."""
@@ -209,6 +209,16 @@ class StoredFile:
         if not copy.is_file() or hashlib.sha256(copy.read_bytes()).hexdigest() != self.sha256:
             write_whole(copy, data)
         return copy
+
+
+def _whole_table(stream: Any, names: list[str] | None = None) -> pa.Table:
+    """A Parquet table, read by this thread.
+
+    `pq.read_table` has threads that may still let go of the stream when the interpreter ends, which aborts a job that
+    is done.
+    """
+    with pq.ParquetFile(stream) as file:
+        return file.read(columns=names, use_threads=False)
 
 
 def stored(path: Location, content: bytes | memoryview) -> StoredFile:

@@ -191,7 +191,10 @@ class StoredFile:
 
     def columns(self, names: list[str] | None = None) -> pa.Table:
         """Columns (None: all) of the Parquet table it holds, **not checked**: for a plan, whose work reads `table`."""
-        with location(self.where).open("rb") as stream:
+        place = location(self.where)
+        if isinstance(place, Path):
+            return _whole_table(str(place), names)
+        with place.open("rb") as stream:
             return _whole_table(stream, names)
 
     def schema(self) -> pa.Schema:

@@ -1,7 +1,8 @@
 """Synthesis at archive scale: `python -m benchmarks.archive --json FILE`.
 
 Generates an archive as large as AMASS in files (11,394; frames scaled by `--scale`), and makes clips of it in several
-ways, turn by turn, the page cache warm, medians over the rounds:
+ways, turn by turn, the page cache warm, medians over the rounds. AMASS's members are stored; `--deflated` has more work
+in the same page cache. The ways:
 
 - `jobs/synthesize.py`'s stage on a local Ray of two workers, and of one;
 - the same tasks in a plain pool of two processes, and of one, without Ray: what the machine's second core adds;
@@ -21,6 +22,7 @@ import statistics
 import tempfile
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,6 +52,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--files", type=int, default=AMASS_FILES)
     parser.add_argument("--scale", type=float, default=0.4, help="share of AMASS's frames a file has")
+    parser.add_argument("--deflated", action="store_true", help="compress the members, as some users do")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="where the archive is made and kept; a temporary folder without")
     given = parser.parse_args()
@@ -57,9 +60,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.folder or Path(temporary)
         body = write_body(folder / "body")
-        n_frames = write_archive(folder / "amass", given.files, given.scale)
-        write_archive(folder / "few", min(FEW, given.files), given.scale)
-        write_archive(folder / "warm", WARM, 0.1)
+        n_frames = write_archive(folder / "amass", given.files, given.scale, deflated=given.deflated)
+        write_archive(folder / "few", min(FEW, given.files), given.scale, deflated=given.deflated)
+        write_archive(folder / "warm", WARM, 0.1, deflated=given.deflated)
         figures = measure(folder, body, given.rounds) | {"files": given.files, "source_frames": n_frames}
     figures["frames_per_s"] = n_frames / figures["seconds"]["ray_2_workers"]
     print(json.dumps(figures, indent=1))
@@ -67,24 +70,24 @@ def main() -> None:
         given.json.write_text(json.dumps(figures, indent=1))
 
 
-def write_archive(folder: Path, n_files: int, scale: float) -> int:
-    """Takes in AMASS's format (SMPL+H, stored, constant fingers), 40 people; returns their frames.
+def write_archive(folder: Path, n_files: int, scale: float, *, deflated: bool) -> int:
+    """Takes in AMASS's format (SMPL+H, constant fingers), 40 people; returns their frames.
 
     Lengths are log-normal, as AMASS's; an archive of that name and size that stands there already is kept.
     """
     rng = np.random.default_rng(n_files)
     lengths = np.clip(rng.lognormal(np.log(0.78 * MEAN_FRAMES * scale), 0.7, n_files), 60, None).astype(int)
-    made = folder / f".made-{n_files}-{scale:g}"
+    made = folder / f".made-{n_files}-{scale:g}{'-deflated' * deflated}"
     if not made.is_file():
         shutil.rmtree(folder, ignore_errors=True)
-        jobs = [(folder, i, int(n)) for i, n in enumerate(lengths)]
+        jobs = [(folder, i, int(n), deflated) for i, n in enumerate(lengths)]
         with multiprocessing.get_context("spawn").Pool(2) as pool:
             pool.starmap(_write_take, jobs, chunksize=64)
         made.touch()
     return int(lengths.sum())
 
 
-def _write_take(folder: Path, i: int, n: int) -> None:
+def _write_take(folder: Path, i: int, n: int, deflated: bool) -> None:
     rng = np.random.default_rng(i)
     t = np.arange(n)[:, None] / RATE_HZ
     poses = np.empty((n, 156))
@@ -92,10 +95,14 @@ def _write_take(folder: Path, i: int, n: int) -> None:
     poses[:, 66:] = rng.normal(0, 0.15, 90)  # nobody captured the fingers
     path = folder / "CMU" / f"{i % 40:02d}" / f"{('walk', 'jog', 'jump', 'sit', 'wave')[i % 5]}_{i:05d}_poses.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(
-        path, poses=poses, trans=0.1 * np.cumsum(rng.normal(0, 0.002, (n, 3)), axis=0), betas=rng.normal(size=16),
-        dmpls=np.zeros((n, 8)), gender=np.array("male"), mocap_framerate=np.array(RATE_HZ),
-    )  # fmt: skip
+    members = {
+        "poses": poses, "trans": 0.1 * np.cumsum(rng.normal(0, 0.002, (n, 3)), axis=0), "betas": rng.normal(size=16),
+        "dmpls": np.zeros((n, 8)), "gender": np.array("male"), "mocap_framerate": np.array(RATE_HZ),
+    }  # fmt: skip
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED if deflated else zipfile.ZIP_STORED, compresslevel=1) as file:
+        for name, array in members.items():
+            with file.open(f"{name}.npy", "w") as stream:
+                np.lib.format.write_array(stream, array)
 
 
 def measure(folder: Path, body: Path, rounds: int) -> dict:

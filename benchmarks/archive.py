@@ -224,8 +224,10 @@ def _watched(run_dir: Path, *, look: bool) -> Iterator[_Seen]:
         while not done.wait(0.02) and not any(marks.glob("*.json")):
             pass
         seen.first_mark = time.perf_counter()
-        while look and not done.wait(0.5):
-            _look(seen.memory)
+        over = not look
+        while not over:
+            over = done.wait(0.5)
+            _look(seen.memory)  # once more at the end: a run may last no half second
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()

@@ -10,7 +10,7 @@ from published_windows import publish_windows
 
 pytestmark = [pytest.mark.ray, pytest.mark.chaos]
 KEY = "sk-secret-0123456789"
-N_WINDOWS, CONCURRENCY = 80, 4
+N_WINDOWS, CONCURRENCY = 240, 4
 
 
 def test_a_kill_at_half_repeats_no_call_whose_answer_was_stored(tmp_path):

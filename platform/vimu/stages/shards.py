@@ -25,6 +25,7 @@ from vimu.clips.schema import REJECTION_SCHEMA
 from vimu.contracts import Rejection
 from vimu.runtime.console import console
 from vimu.runtime.errors import OperationError, TransientError, UserError
+from vimu.runtime.interrupts import interruptible
 from vimu.runtime.session import RaySettings, ray_session
 from vimu.runtime.storage import Location, StoredFile, create, files_below, location, stored, write_whole
 
@@ -58,7 +59,7 @@ def run_shards(
     done = _marked(staging)
     todo = [item for item in items if item["shard"] not in done]
     if todo:
-        with ray_session(ray_settings):
+        with ray_session(ray_settings), interruptible() as raise_if_interrupted:
             import ray
 
             context = ray.data.DataContext.get_current()
@@ -71,11 +72,13 @@ def run_shards(
             blocks = [{"shards": b} for b in in_blocks(counted, int(ray.cluster_resources().get("CPU", 1)))]
             mapped = ray.data.from_items(blocks, override_num_blocks=len(blocks)).flat_map(partial(_each_tried, task))
             for row in track(mapped.iter_rows(), "  tasks", total=len(todo), console=console):
+                raise_if_interrupted()
                 # rows of a block have all keys that one of them has
                 if row.get("user_error"):
                     raise UserError(row["user_error"])
                 if row.get("failed"):
                     raise OperationError(row["failed"])
+            raise_if_interrupted()
     marks = [json.loads(_mark(staging, item["shard"]).read_text(encoding="utf-8")) for item in items]
     rows = [row for mark in marks for row in mark["rows"]]
     return rows, [StoredFile(**mark["file"]) for mark in marks if mark["file"]]

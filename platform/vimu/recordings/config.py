@@ -4,13 +4,48 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    field_validator,
+    model_validator,
+)
 
 from vimu.contracts import SMPL_JOINTS
 from vimu.recordings.readers import READERS
+from vimu.recordings.stretches import LISTERS
 from vimu.runtime.config import Section, find_yaml, validate
 from vimu.runtime.errors import UserError, listed
 from vimu.runtime.yaml import read_yaml
+
+Column = Annotated[int, Field(ge=0)] | str | tuple[str, ...]
+"""Of a table: counted from 0, or by the name that the header gives it; several names are added up."""
+
+
+Axes = tuple[Column, Column, Column]
+"""x, y, z."""
+
+
+class Columns(Section):
+    """Where a table has a sensor's axes."""
+
+    acc: Axes
+    """Gravity included."""
+    gyr: Axes | None = None
+
+
+class TableSettings(Section):
+    """How a text file of lines is a table."""
+
+    separator: Literal[",", ";", "tab", "space"]
+    """`space`: any number of them."""
+    header_lines: NonNegativeInt = 0
+    """Of which the last names the columns."""
+    label: Annotated[int, Field(ge=0)] | str | None = None
+    """Column that labels stretches of the file; each stretch is a trial. None: a file is one trial."""
 
 
 class Sensor(Section):
@@ -27,6 +62,8 @@ class Sensor(Section):
     """False for a device without one; its `gyr` column is NaN."""
     acc_lsb_per_g: PositiveFloat | None = None
     """Resolution of its accelerometer; a leading stretch that is finer was scaled for a range four times too small."""
+    columns: Columns | None = None
+    """Of a `table`."""
     joint: str | None = None
     """SMPL joint whose segment it turns with, for sets that have reference poses to check the sensors' order by."""
     evidence: str = ""
@@ -55,14 +92,18 @@ class RecordingConfig(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     """Short name; goes into every window and into file names."""
     reader: Annotated[str, AfterValidator(READERS.check)]
-    """`umafall`, `dip`, `hapt`, or what an installed package registers (`vimu.recordings.readers`)."""
+    """`umafall`, `dip`, `hapt`, `table`, `uci_har`, `hhar`, or what an installed package registers
+    (`vimu.recordings.readers`)."""
     licence: str
     """What its licence allows; copied into every manifest."""
     files: str
     """Glob below the set's root."""
     trial: str
     """Regular expression on the path below the root, with groups `subject` and `activity`; where `segments` is given,
-    `subject` and `experiment`. A group `session` may tell when sensors were put on anew."""
+    `subject` and `experiment`; neither is needed where the file itself tells it. A group `session` may tell when
+    sensors were put on anew."""
+    table: TableSettings | None = None
+    """For reader `table`."""
     segments: str | None = None
     """Name of the table, beside the files, that labels stretches of them; each stretch is a trial. None: a file is one
     trial."""
@@ -78,8 +119,9 @@ class RecordingConfig(Section):
     """The file's activities in which wearers walk or stand -> the placements that are then as in walking: mountings are
     estimated from them."""
 
-    acc_unit_m_s2: PositiveFloat = 1.0
-    """m/s^2 that the file's unit of acceleration stands for."""
+    acc_unit_m_s2: float = 1.0
+    """m/s^2 that the file's unit of acceleration stands for; negative where a sensor at rest shows the direction of
+    gravity, as iOS has it, and not that of what holds it against gravity."""
     gyr_unit_rad_s: PositiveFloat = 1.0
     """rad/s that the file's unit of angular velocity stands for."""
     max_gap_s: PositiveFloat
@@ -102,15 +144,25 @@ class RecordingConfig(Section):
 
     @model_validator(mode="after")
     def _unambiguous(self) -> "RecordingConfig":
+        if self.acc_unit_m_s2 == 0:
+            raise ValueError("`acc_unit_m_s2` must not be 0")
         if self.reader == "hapt" and self.segments is None:
             raise ValueError("`segments` must be given for reader `hapt`, which reads stretches")
-        if self.reader in ("dip", "umafall") and self.segments is not None:
-            raise ValueError(f"`segments` must not be given for reader `{self.reader}`, which reads whole files")
-        second = "activity" if self.segments is None else "experiment"
-        if not {"subject", second} <= set(re.compile(self.trial).groupindex):
-            raise ValueError(f"`trial` must have groups `subject` and `{second}`")
-        if self.reader == "hapt" and len(self.sensors) != 1:
-            raise ValueError("`sensors` of a hapt set must be one: its files hold one device")
+        if self.reader in ("dip", "umafall", *LISTERS.names()) and self.segments is not None:
+            raise ValueError(f"`segments` must not be given for reader `{self.reader}`")
+        if (self.reader == "table") != (self.table is not None):
+            raise ValueError("`table` must be given for reader `table`, and for no other")
+        if self.reader == "table" and (bare := [s.placement for s in self.sensors.values() if s.columns is None]):
+            raise ValueError(f"`sensors` of a table must each have `columns`, unlike {listed(bare)}")
+        wanted = {"subject", "activity" if self.segments is None else "experiment"}
+        if self.in_file:
+            wanted = {"subject"} if self.reader == "table" else set()
+        if not wanted <= set(re.compile(self.trial).groupindex):
+            raise ValueError(
+                f"`trial` must have groups {' and '.join(f'`{name}`' for name in sorted(wanted, reverse=True))}"
+            )
+        if self.reader in ("hapt", "uci_har", "hhar") and len(self.sensors) != 1:
+            raise ValueError(f"`sensors` of a {self.reader} set must be one: its files hold one device")
         placements = [sensor.placement for sensor in self.sensors.values()]
         twice = {name for name in placements if placements.count(name) > 1}
         if twice:
@@ -136,6 +188,11 @@ class RecordingConfig(Section):
         if both:
             raise ValueError(f"`activities` and `left_out` must not share {listed(both)}")
         return self
+
+    @property
+    def in_file(self) -> bool:
+        """Whether a file itself tells which trials it holds."""
+        return self.reader in LISTERS.names() and (self.table is None or self.table.label is not None)
 
     @property
     def placements(self) -> tuple[str, ...]:

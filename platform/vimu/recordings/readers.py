@@ -29,7 +29,8 @@ class RecordingReader(Protocol):
             rate_hz: of the result.
 
         A reader of a set whose YAML has `segments` also gets `span`: first and last sample, counted from 1, of the
-        stretch of the file that is the trial.
+        stretch of the file that is the trial; one that finds stretches itself (`vimu.recordings.stretches`) gets what
+        it found.
 
         Returns:
             float32 `acc` in m/s^2; where the set has them `gyr` in rad/s, in the sensor's axes, and `ori`, sensor to
@@ -47,5 +48,5 @@ class RecordingReader(Protocol):
 
 READERS: Registry[RecordingReader] = Registry(
     "vimu.recording_readers",
-    {name: f"vimu.recordings.{name}:read" for name in ("umafall", "dip", "hapt")},
+    {name: f"vimu.recordings.{name}:read" for name in ("umafall", "dip", "hapt", "table", "uci_har", "hhar")},
 )

@@ -11,6 +11,7 @@ from vimu.recordings.conformance import check_recording
 from vimu.recordings.hapt import gyro_path
 from vimu.recordings.readers import READERS
 from vimu.recordings.segments import read_segments, without_zeros
+from vimu.recordings.stretches import LISTERS
 from vimu.runtime.errors import UserError
 
 
@@ -26,8 +27,8 @@ class TrialFile:
     """The class, as the set's YAML names it."""
     session: str = ""
     """What the subject wore without a change: its trials share a mounting."""
-    span: tuple[int, int] | None = None
-    """First and last sample of the stretch, counted from 1; None for the whole file."""
+    span: tuple[int, ...] | None = None
+    """First and last sample of the stretch, counted from 1, or what its reader finds it by; None for the whole file."""
     beside: tuple[Path, ...] = ()
     """Further files that it is read from, or labelled by."""
 
@@ -45,6 +46,8 @@ def list_trials(root: Path, config: RecordingConfig) -> tuple[list[TrialFile], l
         raise UserError(f"`{root}` must be a folder with files `{config.files}` of {config.name}, but {state}.")
     if config.segments is not None:
         return _list_segments(root, paths, config, config.segments)
+    if config.in_file:
+        return _list_stretches(root, paths, config)
     trials: list[TrialFile] = []
     left_out: list[Rejection] = []
     for path in paths:
@@ -99,6 +102,37 @@ def _list_segments(
             for key, rest in segments.items()
             for s in rest
         ]
+    return trials, left_out
+
+
+def _list_stretches(
+    root: Path, paths: Sequence[Path], config: RecordingConfig
+) -> tuple[list[TrialFile], list[Rejection]]:
+    """Every stretch that the reader finds in the files at `paths`."""
+    trials: list[TrialFile] = []
+    left_out: list[Rejection] = []
+    for path in paths:
+        name = path.relative_to(root).as_posix()
+        match = re.search(config.trial, name)
+        if match is None:
+            left_out.append(Rejection(name, Reason.NO_LABEL, f"its name does not fit `{config.trial}`"))
+            continue
+        try:
+            stretches = LISTERS[config.reader](path, config)
+        except Rejection as rejection:
+            left_out.append(Rejection(name, rejection.reason, rejection.detail))
+            continue
+        for s in stretches:
+            trial = f"{name.removesuffix(path.suffix)}@{s.span[0]:06d}-{s.span[1]:06d}"
+            subject = s.subject if s.subject is not None else match["subject"]
+            reason = _unused(trial, s.activity, config)
+            if reason is not None:
+                left_out.append(reason)
+                continue
+            session = s.session or f"{subject} {match.groupdict().get('session') or ''}".strip()
+            trials.append(
+                TrialFile(path, trial, subject, config.activities[s.activity].name, session, s.span, s.beside)
+            )
     return trials, left_out
 
 

@@ -1,19 +1,20 @@
 """UMAFall trials -> recordings: each sensor's rows at their sampling times, all sensors on one timeline."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 
 from vimu.contracts import STANDARD_GRAVITY, ImuRecording, Reason, Rejection
+from vimu.recordings.channels import Channel, Kind, even_recording
 from vimu.recordings.config import RecordingConfig
 from vimu.recordings.scale import check_scale
-from vimu.recordings.timeline import fill_gaps, on_timeline, sample_times, usable_span
+from vimu.recordings.timeline import sample_times
 from vimu.recordings.umafall_rows import Rows, read_rows
 
-ACC, GYR = 0, 1
-"""Codes of `Sensor_Type`; 2, the magnetometer, is not read."""
+CODES: Mapping[Kind, int] = {"acc": 0, "gyr": 1}
+"""Of `Sensor_Type`; 2, the magnetometer, is not read."""
 COARSE_RUN = 4
 """Rows in a row without fine steps that end a stretch of fine ones: inside it, one in 64 is coarse by chance."""
 QUARTERED_MEDIAN_G = 0.6
@@ -22,57 +23,20 @@ PLAUSIBLE_PACE = (0.5, 1.3)
 """Rows a second, as a share of the sensor's rate: 0.66 to 1.16 in UMAFall, for lost rows and for late first ones."""
 
 
-@dataclass(frozen=True)
-class _Channel:
-    """One quantity of one sensor at its sampling times."""
-
-    name: str
-    rate_hz: float
-    times: Float[np.ndarray, " rows"]
-    """s since the trial's start."""
-    values: Float[np.ndarray, "rows 3"]
-    """m/s^2 or rad/s."""
-
-
 def read(path: Path, config: RecordingConfig, *, sensors: tuple[str, ...], rate_hz: float) -> ImuRecording:
     """One trial, in each sensor's own axes, gravity included. See `vimu.recordings.trials.read_trial`."""
     rows = read_rows(path)
     ids = config.sensor_ids(sensors)
     notes = _note_losses(path, rows, config, ids)
-    channels: dict[tuple[int, int], _Channel] = {}
-    for i in ids:
-        acc, mended = _mend_scale(_channel(path, rows, config, i, ACC), config.sensors[i].acc_lsb_per_g)
+    channels: dict[tuple[str, Kind], Channel] = {}
+    for placement, i in zip(sensors, ids, strict=True):
+        acc, mended = _mend_scale(_channel(path, rows, config, i, "acc"), config.sensors[i].acc_lsb_per_g)
         check_scale(str(path), acc.name, acc.values)
         notes += mended
-        channels[i, ACC] = acc
+        channels[placement, "acc"] = acc
         if config.sensors[i].gyroscope:
-            channels[i, GYR] = _channel(path, rows, config, i, GYR)
-
-    start, end = usable_span(
-        str(path), {c.name: c.times for c in channels.values()},
-        max_gap_s=config.max_gap_s, edge_s=config.edge_s, min_duration_s=config.min_duration_s,
-    )  # fmt: skip
-    head_s = start - max(c.times[0] for c in channels.values())
-    tail_s = min(c.times[-1] for c in channels.values()) - end
-    if head_s or tail_s:
-        notes.append(f"cut: {head_s:.2f} s at the start, {tail_s:.2f} s at the end, beside a long gap")
-
-    even: dict[tuple[int, int], Float[np.ndarray, "frames 3"]] = {}
-    for key, channel in channels.items():
-        times, values = fill_gaps(channel.times, channel.values, channel.rate_hz)
-        n_filled = int(np.isin(times[(times > start) & (times < end)], channel.times, invert=True).sum())
-        if n_filled:
-            notes.append(f"filled: {n_filled} samples of {channel.name}")
-        even[key] = on_timeline(times, values, from_hz=channel.rate_hz, to_hz=rate_hz, span=(start, end))
-
-    absent = np.full_like(even[ids[0], ACC], np.nan)
-    acc_all = np.stack([even[i, ACC] for i in ids], axis=1).astype(np.float32)
-    gyr_all = np.stack([even.get((i, GYR), absent) for i in ids], axis=1).astype(np.float32)
-    has_gyr = any(kind == GYR for _, kind in even)
-    return ImuRecording(
-        acc=acc_all, gyr=gyr_all if has_gyr else None, ori=None, rate_hz=rate_hz, sensors=sensors,
-        frame="sensor", gravity="included", notes=tuple(notes),
-    )  # fmt: skip
+            channels[placement, "gyr"] = _channel(path, rows, config, i, "gyr")
+    return even_recording(str(path), channels, config, sensors=sensors, rate_hz=rate_hz, notes=notes)
 
 
 def _note_losses(path: Path, rows: Rows, config: RecordingConfig, ids: tuple[int, ...]) -> list[str]:
@@ -82,7 +46,7 @@ def _note_losses(path: Path, rows: Rows, config: RecordingConfig, ids: tuple[int
         raise Rejection(str(path), Reason.UNREADABLE, f"{rows.n_unreadable:,} of {n_all:,} rows are no numbers")
     notes = [f"unreadable_rows: {rows.n_unreadable} of {n_all}"] if rows.n_unreadable else []
     for i in ids:
-        mine = (rows.sensor == i) & (rows.kind <= GYR)
+        mine = (rows.sensor == i) & (rows.kind <= CODES["gyr"])
         n_lost, n_doubtful, n = int(rows.lost[mine].sum()), int(rows.doubtful[mine].sum()), int(mine.sum())
         detail = f"{n_lost:,} rows, and {n_doubtful:,} doubtful ones, of {n:,} of {config.sensors[i].placement}"
         if n_lost + n_doubtful > config.max_lost_share * n:
@@ -92,11 +56,11 @@ def _note_losses(path: Path, rows: Rows, config: RecordingConfig, ids: tuple[int
     return notes
 
 
-def _channel(path: Path, rows: Rows, config: RecordingConfig, sensor_id: int, kind: int) -> _Channel:
+def _channel(path: Path, rows: Rows, config: RecordingConfig, sensor_id: int, kind: Kind) -> Channel:
     sensor = config.sensors[sensor_id]
-    what, unit = ("acc", config.acc_unit_m_s2) if kind == ACC else ("gyr", config.gyr_unit_rad_s)
-    name = f"{sensor.placement} {what}"
-    mine = (rows.sensor == sensor_id) & (rows.kind == kind)
+    unit = config.acc_unit_m_s2 if kind == "acc" else config.gyr_unit_rad_s
+    name = f"{sensor.placement} {kind}"
+    mine = (rows.sensor == sensor_id) & (rows.kind == CODES[kind])
     kept = ~(rows.lost | rows.doubtful)[mine]
     if kept.sum() < 2:
         raise Rejection(str(path), Reason.MISSING_SENSOR, f"has {int(kept.sum())} rows of {name}")
@@ -107,10 +71,10 @@ def _channel(path: Path, rows: Rows, config: RecordingConfig, sensor_id: int, ki
         detail = f"{name} must have {low:g} to {high:g} rows a second, but has {len(arrival_s)} in {duration_s:.2f} s"
         raise Rejection(str(path), Reason.UNKNOWN_RATE, detail)
     times = sample_times(arrival_s, rate_hz=sensor.rate_hz, tolerance=sensor.rate_tolerance)
-    return _Channel(name, sensor.rate_hz, times[kept], rows.values[mine][kept] * unit)
+    return Channel(name, sensor.rate_hz, times[kept], rows.values[mine][kept] * unit)
 
 
-def _mend_scale(acc: _Channel, lsb_per_g: float | None) -> tuple[_Channel, list[str]]:
+def _mend_scale(acc: Channel, lsb_per_g: float | None) -> tuple[Channel, list[str]]:
     """Undo a recorder's mistake at the start of trials: readings at +-8 g scaled as if at +-2 g.
 
     They are a quarter of what they should be, 0.25 g at rest, and come in steps a quarter as large. The steps tell such

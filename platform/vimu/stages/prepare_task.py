@@ -130,7 +130,7 @@ def _trials(item: Row, settings: WindowSettings, sensors: Sequence[str]) -> list
     mountings = json.loads(item["mountings"])
     sources: list[_Source | Rejection] = []
     for entry in json.loads(item["trials"]):
-        span = None if entry["span"] is None else (entry["span"][0], entry["span"][1])
+        span = None if entry["span"] is None else tuple(entry["span"])
         named = (entry["trial"], entry["subject"], entry["activity"], entry["session"])
         trial = TrialFile(Path(entry["path"]), *named, span)
         if trial.trial in item["calibration"]:

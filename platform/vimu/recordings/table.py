@@ -1,0 +1,112 @@
+"""A table of numbers, a line a sample at an even rate: which column is what, the set's YAML says.
+
+One file is one trial, or a column labels stretches of it. Written for the layouts in which PAMAP2, Shoaib's set and
+MotionSense are published; another set in such a layout takes YAML and no code.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from vimu.contracts import ImuRecording, Reason, Rejection
+from vimu.recordings.channels import Channel, Kind, even_recording, sampled_evenly
+from vimu.recordings.config import Axes, Column, RecordingConfig, TableSettings
+from vimu.recordings.scale import check_scale
+from vimu.recordings.stretches import Stretch, runs
+from vimu.recordings.text_lines import numbers, read_lines
+
+MAX_BYTES = 2**29
+"""PAMAP2's longest file has 0.2 GB."""
+SEPARATORS = {",": b",", ";": b";", "tab": b"\t", "space": None}
+
+
+def stretches(path: Path, config: RecordingConfig) -> list[Stretch]:
+    """Neighbouring lines of one label. A line that is cut short belongs to the stretch before it.
+
+    Raises:
+        Rejection: the file cannot be read, or lacks the column.
+    """
+    settings = _settings(config)
+    assert settings.label is not None
+    lines, header = _lines(path, settings)
+    at = _index(path, settings.label, header)
+    labels: list[str] = []
+    for line in lines:
+        words = _words(line, settings)
+        label = words[at].strip().decode("utf-8", errors="replace") if at < len(words) else ""
+        labels.append(label or (labels[-1] if labels else ""))
+    return [Stretch(label, (first, last)) for label, first, last in runs(labels) if label]
+
+
+def read(
+    path: Path, config: RecordingConfig, *, sensors: tuple[str, ...], rate_hz: float,
+    span: tuple[int, int] | None = None,
+) -> ImuRecording:  # fmt: skip
+    """Lines `span` (first and last after the header, counted from 1; None: all), each sensor in its own axes.
+
+    See `vimu.recordings.trials.read_trial`.
+    """
+    settings = _settings(config)
+    lines, header = _lines(path, settings)
+    if span is not None:
+        lines = lines[span[0] - 1 : span[1]]
+    rows = [_words(line, settings) for line in lines]
+    width = max((len(row) for row in rows), default=0)
+    channels: dict[tuple[str, Kind], Channel] = {}
+    units: dict[Kind, float] = {"acc": config.acc_unit_m_s2, "gyr": config.gyr_unit_rad_s}
+    for placement, number in zip(sensors, config.sensor_ids(sensors), strict=True):
+        sensor = config.sensors[number]
+        assert sensor.columns is not None
+        wanted: dict[Kind, Axes | None] = {"acc": sensor.columns.acc, "gyr": sensor.columns.gyr}
+        for kind, axes in wanted.items():
+            if axes is None:
+                continue
+            values = np.stack([_column(path, axis, header, rows, width) for axis in axes], axis=1)
+            channels[placement, kind] = sampled_evenly(
+                str(path), f"{placement} {kind}", values * units[kind], rate_hz=sensor.rate_hz,
+                max_lost_share=config.max_lost_share,
+            )  # fmt: skip
+        check_scale(str(path), f"{placement} acc", channels[placement, "acc"].values)
+    return even_recording(str(path), channels, config, sensors=sensors, rate_hz=rate_hz)
+
+
+def _settings(config: RecordingConfig) -> TableSettings:
+    assert config.table is not None  # `RecordingConfig` sees to it
+    return config.table
+
+
+def _lines(path: Path, settings: TableSettings) -> tuple[list[bytes], list[str]]:
+    """The samples' lines, and the names of the columns; none where there is no header."""
+    lines = read_lines(path, max_bytes=MAX_BYTES)
+    n = settings.header_lines
+    if len(lines) <= n:
+        raise Rejection(str(path), Reason.UNREADABLE, f"has {len(lines)} lines, of which {n} are its header")
+    header = (
+        [word.strip().strip(b'"').decode("utf-8", "replace") for word in _words(lines[n - 1], settings)] if n else []
+    )
+    return lines[n:], header
+
+
+def _words(line: bytes, settings: TableSettings) -> list[bytes]:
+    return line.split(SEPARATORS[settings.separator])
+
+
+def _index(path: Path, column: int | str, header: list[str]) -> int:
+    if isinstance(column, int):
+        return column
+    if header.count(column) != 1:
+        detail = f"must have one column `{column}`, but its header has {header.count(column)}"
+        raise Rejection(str(path), Reason.MISSING_SENSOR, detail)
+    return header.index(column)
+
+
+def _column(
+    path: Path, column: Column, header: list[str], rows: list[list[bytes]], width: int
+) -> Float[np.ndarray, " samples"]:
+    """One axis: a column, or the sum of several; NaN where a line lacks it or has no number there."""
+    at = [_index(path, part, header) for part in (column if isinstance(column, tuple) else (column,))]
+    if max(at) >= width:
+        raise Rejection(str(path), Reason.MISSING_SENSOR, f"must have a column {max(at)}, but its lines have {width}")
+    picked = [[row[i] for i in at] if max(at) < len(row) else [] for row in rows]
+    return np.asarray(numbers(picked, len(at)).sum(axis=1))

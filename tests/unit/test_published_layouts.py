@@ -1,0 +1,286 @@
+"""Readers of sets that were not at hand, on files generated in the layouts in which they are published."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vimu.contracts import STANDARD_GRAVITY, Reason, Rejection
+from vimu.recordings.config import RecordingConfig, load_recordings
+from vimu.recordings.conformance import check_reader
+from vimu.recordings.readers import READERS
+from vimu.recordings.trials import list_trials, read_trial
+from vimu.runtime.config import validate
+from vimu.runtime.errors import UserError
+from vimu.runtime.yaml import read_yaml
+
+N = 600
+
+
+def acc_g(n: int = N, hz: float = 50.0) -> np.ndarray:
+    """A wearer whose vertical is the device's y: 1 g there, and a step rhythm."""
+    t = np.arange(n) / hz
+    return np.stack([0.1 * np.sin(2 * np.pi * t), 1 + 0.3 * np.sin(4 * np.pi * t), 0.05 * np.cos(3 * t)], axis=1)
+
+
+def gyr(n: int = N, hz: float = 50.0) -> np.ndarray:
+    t = np.arange(n) / hz
+    return np.stack([np.sin(t), 0.5 * np.cos(2 * t), -0.2 * np.sin(3 * t)], axis=1)
+
+
+def rejected(trial, config: RecordingConfig, sensors: list[str]) -> Rejection:
+    with pytest.raises(Rejection) as caught:
+        read_trial(trial, config, sensors=sensors, rate_hz=50.0)
+    return caught.value
+
+
+# ---- PAMAP2
+
+
+def pamap2_rows(n: int = 800) -> list[list[float]]:
+    table = np.full((n, 54), np.nan)
+    table[:, 0] = 8 + np.arange(n) / 100
+    table[:, 1] = np.repeat([0, 4, 0, 12], n // 4)
+    for first in (4, 21, 38):  # hand, chest, ankle
+        table[:, first : first + 3] = acc_g(n, 100) * STANDARD_GRAVITY + first / 10
+        table[:, first + 6 : first + 9] = gyr(n, 100)
+    return table.tolist()
+
+
+def pamap2(root: Path, rows: list[list[float]]) -> Path:
+    folder = root / "Protocol"
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [
+        " ".join("NaN" if np.isnan(x) else repr(int(x)) if i == 1 else repr(x) for i, x in enumerate(r)) for r in rows
+    ]
+    (folder / "subject101.dat").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def of_pamap2(**changes: object) -> RecordingConfig:
+    return validate(RecordingConfig, read_yaml(Path("configs/recordings/pamap2.yaml")) | changes, where="-")
+
+
+def test_pamap2_s_label_column_makes_trials_and_transitions_are_rows_with_a_reason(tmp_path):
+    config = of_pamap2(min_duration_s=1.0)
+    trials, left_out = list_trials(pamap2(tmp_path, pamap2_rows()), config)
+    assert [(t.trial, t.subject, t.activity, t.span) for t in trials] == [
+        ("Protocol/subject101@000201-000400", "subject101", "walking", (201, 400)),
+        ("Protocol/subject101@000601-000800", "subject101", "going_upstairs", (601, 800)),
+    ]
+    assert [(r.path, r.reason) for r in left_out] == [
+        ("Protocol/subject101@000001-000200", Reason.REMOVED_BY_RULE),
+        ("Protocol/subject101@000401-000600", Reason.REMOVED_BY_RULE),
+    ]
+    recording = read_trial(trials[0], config, sensors=["chest", "right_wrist"], rate_hz=100.0)
+    truth = acc_g(800, 100)[200:400] * STANDARD_GRAVITY
+    np.testing.assert_allclose(recording.acc[:, 0], truth + 2.1, atol=1e-4)
+    np.testing.assert_allclose(recording.acc[:, 1], truth + 0.4, atol=1e-4)
+    np.testing.assert_allclose(recording.gyr[:, 0], gyr(800, 100)[200:400], atol=1e-5)
+    assert recording.sensors == ("chest", "right_wrist")
+
+
+def test_what_the_radio_lost_is_filled_and_said_and_too_much_of_it_is_a_reason(tmp_path):
+    config = of_pamap2(min_duration_s=1.0)
+    rows = pamap2_rows()
+    for i in range(300, 310):
+        rows[i][21:38] = [float("nan")] * 17
+    trials, _ = list_trials(pamap2(tmp_path, rows), config)
+    recording = read_trial(trials[0], config, sensors=["chest"], rate_hz=100.0)
+    assert "filled: 10 samples of chest acc" in recording.notes
+    assert np.isfinite(recording.acc).all()
+    for i in range(300, 345):
+        rows[i][21:38] = [float("nan")] * 17
+    trials, _ = list_trials(pamap2(tmp_path, rows), config)
+    assert "no three numbers" in rejected(trials[0], config, ["chest"]).detail
+    read_trial(trials[0], config, sensors=["right_ankle"], rate_hz=100.0)  # another sensor has all of it
+
+
+def test_a_line_cut_short_is_a_lost_sample_of_the_stretch_it_stands_in(tmp_path):
+    config = of_pamap2(min_duration_s=1.0)
+    path = pamap2(tmp_path, pamap2_rows()) / "Protocol/subject101.dat"
+    lines = path.read_text().splitlines()
+    lines[250] = "10.5"
+    lines[251] = lines[251].replace("4 ", "4 x", 1)
+    path.write_text("\n".join(lines))
+    trials, _ = list_trials(tmp_path, config)
+    assert trials[0].span == (201, 400)
+    recording = read_trial(trials[0], config, sensors=["right_ankle"], rate_hz=100.0)
+    assert len(recording.acc) == 200
+    assert "filled: 1 samples of right_ankle acc" in recording.notes
+
+
+# ---- Shoaib
+
+
+def shoaib(root: Path) -> Path:
+    blocks = []
+    for place in range(5):
+        stamps = np.arange(N)[:, None] * 20.0
+        acc = acc_g() * STANDARD_GRAVITY + place / 10
+        blocks.append(np.hstack([stamps, acc, acc * 0, gyr() + place, acc * 0]))
+    activity = ["walking"] * (N // 2) + ["upsatirs"] * (N // 2)
+    lines = ["Left_pocket" + "," * 69, ",".join(["time_stamp,Ax,Ay,Az,Lx,Ly,Lz,Gx,Gy,Gz,Mx,My,Mz"] * 5)]
+    for i in range(N):
+        lines.append(",,".join(",".join(repr(x) for x in block[i].tolist()) for block in blocks) + "," + activity[i])
+    folder = root / "DataSet"
+    folder.mkdir(parents=True)
+    (folder / "Participant_3.csv").write_text("\r\n".join(lines) + "\r\n")
+    return root
+
+
+def test_shoaib_s_five_phones_are_told_apart_and_its_typing_error_is_read(tmp_path):
+    config = load_recordings("shoaib")
+    trials, left_out = list_trials(shoaib(tmp_path), config)
+    assert [(t.subject, t.activity) for t in trials] == [("3", "walking"), ("3", "going_upstairs")]
+    assert left_out == []
+    recording = read_trial(trials[1], config, sensors=config.placements, rate_hz=50.0)
+    for place in range(5):
+        np.testing.assert_allclose(recording.acc[:, place], acc_g()[300:] * STANDARD_GRAVITY + place / 10, atol=1e-4)
+        np.testing.assert_allclose(recording.gyr[:, place], gyr()[300:] + place, atol=1e-5)
+
+
+# ---- MotionSense
+
+
+def motionsense(root: Path, header: str | None = None) -> Path:
+    """As iOS says it: gravity points to the ground, and gravity + userAcceleration is minus what holds the phone."""
+    up, rest = np.tile([0.0, 1.0, 0.0], (N, 1)), acc_g() - [0, 1, 0]
+    columns = ["attitude.roll", "attitude.pitch", "attitude.yaw"]
+    columns += [f"{name}.{axis}" for name in ("gravity", "rotationRate", "userAcceleration") for axis in "xyz"]
+    values = np.hstack([np.zeros((N, 3)), -up, gyr(), -rest])
+    folder = root / "A_DeviceMotion_data" / "ups_3"
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [header or "," + ",".join(columns)] + [
+        ",".join([str(i), *map(repr, row)]) for i, row in enumerate(values.tolist())
+    ]
+    (folder / "sub_12.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def test_motionsense_s_gravity_is_turned_over(tmp_path):
+    config = load_recordings("motionsense")
+    (trial,), left_out = list_trials(motionsense(tmp_path), config)
+    assert (trial.subject, trial.activity, trial.session, left_out) == ("12", "going_upstairs", "12 3", [])
+    recording = read_trial(trial, config, sensors=["right_pocket"], rate_hz=50.0)
+    np.testing.assert_allclose(recording.acc[:, 0], acc_g() * STANDARD_GRAVITY, atol=1e-4)
+    np.testing.assert_allclose(recording.gyr[:, 0], gyr(), atol=1e-6)
+    assert recording.acc[:, 0, 1].mean() == pytest.approx(STANDARD_GRAVITY, abs=0.3)
+
+
+def test_a_header_without_a_column_is_named(tmp_path):
+    config = load_recordings("motionsense")
+    (trial,), _ = list_trials(motionsense(tmp_path, header=",a,b,c,gravity.x,gravity.y"), config)
+    rejection = rejected(trial, config, ["right_pocket"])
+    assert (rejection.reason, "`userAcceleration.x`" in rejection.detail) == (Reason.MISSING_SENSOR, True)
+
+
+# ---- UCI HAR
+
+
+def uci_har(root: Path, n_windows: int = 8) -> Path:
+    """Windows 1 to 5 are one recording, 6 to 8 another one, of the same person and activity."""
+    part = root / "UCI HAR Dataset" / "train"
+    (part / "Inertial Signals").mkdir(parents=True)
+    signals = {"total_acc": acc_g(1000), "body_gyro": gyr(1000)}
+    starts = [i * 64 + (100 if i >= 5 else 0) for i in range(n_windows)]
+    for name, values in signals.items():
+        for k, axis in enumerate("xyz"):
+            lines = ["  " + "  ".join(f"{x:.7e}" for x in values[s : s + 128, k]) for s in starts]
+            (part / "Inertial Signals" / f"{name}_{axis}_train.txt").write_text("\n".join(lines) + "\n")
+    (part / "subject_train.txt").write_text("7\n" * n_windows)
+    (part / "y_train.txt").write_text("1\n" * n_windows)
+    return root
+
+
+def test_uci_har_s_windows_are_put_together_where_they_overlap(tmp_path):
+    config = load_recordings("uci_har")
+    trials, left_out = list_trials(uci_har(tmp_path), config)
+    assert [(t.subject, t.activity, t.span) for t in trials] == [("7", "walking", (1, 5)), ("7", "walking", (6, 8))]
+    assert left_out == []
+    first, second = (read_trial(t, config, sensors=["waist"], rate_hz=50.0) for t in trials)
+    np.testing.assert_allclose(first.acc[:, 0], acc_g(1000)[: 6 * 64] * STANDARD_GRAVITY, atol=1e-4)
+    np.testing.assert_allclose(second.gyr[:, 0], gyr(1000)[420 : 420 + 4 * 64], atol=1e-5)
+
+
+def test_uci_har_without_a_signal_is_a_reason(tmp_path):
+    config = load_recordings("uci_har")
+    folder = uci_har(tmp_path) / "UCI HAR Dataset/train"
+    trials, _ = list_trials(tmp_path, config)
+    (folder / "Inertial Signals/body_gyro_z_train.txt").unlink()
+    assert rejected(trials[0], config, ["waist"]).reason == Reason.MISSING_SENSOR
+    (folder / "y_train.txt").write_text("1\n")
+    assert [r.reason for r in list_trials(tmp_path, config)[1]] == [Reason.BAD_SHAPE]
+
+
+# ---- HHAR
+
+
+def hhar(root: Path, *, with_gyro: bool = True) -> Path:
+    """Two makes at 100 and 200 Hz, one after the other; the gyroscope starts 0.2 s later and arrives in bursts."""
+    root.mkdir(parents=True, exist_ok=True)
+    for kind, late_ms in (("accelerometer", 0), ("gyroscope", 200)):
+        lines = ["Index,Arrival_Time,Creation_Time,x,y,z,User,Model,Device,gt"]
+        for device, hz in (("s3mini_1", 100), ("nexus4_2", 200)):
+            n = 12 * hz
+            x = acc_g(n, hz) * STANDARD_GRAVITY if kind == "accelerometer" else gyr(n, hz)
+            for i in range(hz * late_ms // 1000, n):
+                arrives = 1424696633908 + i * 1000 // hz
+                arrives += 0 if kind == "accelerometer" else -(i * 1000 // hz) % 40  # in bursts, every 40 ms
+                gt = "walk" if i < n // 2 else "null" if i < 7 * hz else "stairsup"
+                if kind == "gyroscope" and gt == "stairsup" and device == "s3mini_1":
+                    continue
+                row = ",".join(repr(v) for v in x[i].tolist())
+                lines.append(f"{i},{arrives},{arrives * 10**6 + 77},{row},a,{device[:-2]},{device},{gt}")
+        if with_gyro or kind == "accelerometer":
+            (root / f"Phones_{kind}.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def test_hhar_s_two_tables_are_put_together_by_user_device_activity_and_time(tmp_path):
+    config = load_recordings("hhar")
+    trials, left_out = list_trials(hhar(tmp_path), config)
+    assert [(t.subject, t.session, t.activity) for t in trials] == [
+        ("a", "a s3mini_1", "walking"), ("a", "a s3mini_1", "going_upstairs"),
+        ("a", "a nexus4_2", "walking"), ("a", "a nexus4_2", "going_upstairs"),
+    ]  # fmt: skip
+    assert [r.reason for r in left_out] == [Reason.REMOVED_BY_RULE] * 2
+    for trial, begin in ((trials[0], 0.2), (trials[2], 0.2), (trials[3], 7.0)):
+        recording = read_trial(trial, config, sensors=["waist"], rate_hz=50.0)
+        t = begin + np.arange(len(recording.acc)) / 50
+        truth = 1 + 0.3 * np.sin(4 * np.pi * t)
+        assert abs(recording.acc[5:-5, 0, 1] / STANDARD_GRAVITY - truth[5:-5]).max() < 0.05
+        assert abs(recording.gyr[5:-5, 0, 0] - np.sin(t)[5:-5]).max() < 0.05
+    assert rejected(trials[1], config, ["waist"]).reason == Reason.MISSING_SENSOR
+
+
+def test_hhar_without_its_gyroscope_table_or_its_header_is_a_reason(tmp_path):
+    config = load_recordings("hhar")
+    assert [r.reason for r in list_trials(hhar(tmp_path / "a", with_gyro=False), config)[1]] == [Reason.MISSING_SENSOR]
+    hhar(tmp_path / "b")
+    (tmp_path / "b/Phones_gyroscope.csv").write_text("a,b,c\n1,2,3\n")
+    assert [r.reason for r in list_trials(tmp_path / "b", config)[1]] == [Reason.UNREADABLE]
+
+
+# ---- what a set's YAML may say
+
+
+def test_a_single_trial_table_keeps_the_reader_s_contract(tmp_path):
+    path = motionsense(tmp_path) / "A_DeviceMotion_data/ups_3/sub_12.csv"
+    check_reader(READERS["table"], path, load_recordings("motionsense"), rate_hz=50.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"table": None}, "`table` must be given for reader `table`"),
+        ({"segments": "labels.txt"}, "`segments` must not be given"),
+        ({"trial": "subject.*"}, "`trial` must have groups `subject`"),
+        ({"acc_unit_m_s2": 0.0}, "`acc_unit_m_s2` must not be 0"),
+        ({"sensors": {0: {"placement": "chest", "rate_hz": 100}}, "upright": {}}, "`columns`, unlike chest"),
+    ],
+)
+def test_what_does_not_fit_is_said(changes, said):
+    with pytest.raises(UserError, match=re.escape(said)):
+        of_pamap2(**changes)

@@ -68,7 +68,7 @@ def publish_windows(
         files = []
         for shard, rows in enumerate(np.array_split(np.arange(n), shards)):
             columns = [
-                [f"made:{i:05d}" for i in rows], ["made"] * len(rows), [f"trial{i // 4}" for i in rows],
+                [f"made {labels[i]}:{i:05d}" for i in rows], ["made"] * len(rows), [f"trial{i // 4}" for i in rows],
                 [f"s{i * 6 // n}" for i in rows], [labels[i] for i in rows], rows, [splits[i] for i in rows],
                 [1.0] * len(rows),
             ]  # fmt: skip
@@ -86,8 +86,25 @@ def publish_windows(
                 "synthetic": {"made": True},
                 "labels_hash": "made",
                 "real_dataset": "made",
+                "virtual_datasets": ["made"],
             },
             files=files,
         )
 
     publish(folder / "prepare", identity={"stage": "prepare", "n": n}, build=build, made_by="test")
+
+
+def publish_descriptions(folder: Path, descriptions: dict[str, str]) -> None:
+    """`folder/synthesize` with what an archive says of the clips that made windows are of: label -> description."""
+    table = pa.table(
+        {"clip_id": [f"made {label}" for label in descriptions], "description": list(descriptions.values())}
+    )
+
+    def build(staging: Path, _: object) -> Outcome:
+        files = [write_shard(staging / "clips" / "made-0.parquet", table, dictionary=[])]
+        return Outcome(
+            counts={"clips": len(table)}, content_hash=content_hash([("made", "clips")]), licences={}, details={},
+            files=files,
+        )  # fmt: skip
+
+    publish(folder / "synthesize", identity={"stage": "synthesize"}, build=build, made_by="test")

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
-from published_windows import publish_windows
+from published_windows import publish_descriptions, publish_windows
 from text_encoders import write_tiny_encoder
 from vimu.runtime.config import validate
 from vimu.runtime.errors import UserError
@@ -108,11 +109,64 @@ def test_a_killed_run_makes_only_what_is_not_whole_again(aligned, tmp_path):
     torn = storage / "attempt-1" / "checkpoint_2" / names[2] / "model.pt"
     whole = torn.read_bytes()
     torn.write_bytes(whole[:1000])
-    job = align.job_of(planned.work, dict(planned.identity))
+    job = align.job_of(planned.work, dict(planned.identity), None)
     folders = align_fits.align_on_ray(planned.work.fits, job, storage=storage, n_workers=2)
     made = {name for name, folder in folders.items() if "attempt-2" in str(folder)}
     assert made == {names[2]}
     assert (folders[names[2]] / "model.pt").read_bytes() == whole, "trained again to other weights"
+
+
+@pytest.fixture(scope="module")
+def of_mocap(aligned, encoder, tmp_path_factory):
+    """An alignment that learnt from made clips by what is said of them, and its configuration."""
+    folder = tmp_path_factory.mktemp("virtual")
+    publish_windows(folder / "run", 48, sensors=("waist", "chest"), seed=3)
+    said = {"walking": "he walks", "jogging": "she runs", "sitting": "he sits down", "going_upstairs": "up the stairs"}
+    publish_descriptions(folder / "run", said)
+    config = configured(
+        folder, encoder, learn="virtual", texts="descriptions", controls=["softmax"],
+        classes=CLASSES | {"lie": ["lying"]}, unseen=["lie"],
+        targets={"other": str(Path(str(aligned[0].runs_dir)) / "other" / "prepare")},
+    )  # fmt: skip
+    return config, align.STAGE.run(config, align.plan(config), "test.yaml")
+
+
+def test_mocap_teaches_by_its_descriptions_at_every_sensor(of_mocap):
+    config, published = of_mocap
+    details = published.details
+    assert (details["datasets"], details["sensors"]) == (["made"], ["waist", "chest"])
+    # `lie` has no windows: there is nothing to keep a second model from
+    assert [fit["task"] for fit in details["fits"]] == ["all", "all"]
+    card = load_aligned(published.folder / "models" / "all-aligned-0" / "model.pt").card
+    assert card.seen == tuple(CLASSES) and card.classes == (*CLASSES, "lie")
+    log = json.loads((published.folder / "models" / "all-aligned-0" / "log.json").read_text())
+    assert log["windows"] == 2 * 32  # 32 of 48 train, at two sensors
+    scored = evaluate.STAGE.run(config, evaluate.STAGE.plan(config), "test.yaml")
+    rows = {
+        (r["setting"], r["variant"]): r for r in json.loads((scored.folder / "metrics.json").read_text())["results"]
+    }
+    assert rows["within", "aligned"]["n_windows"] == 2 * 16
+    assert {variant for setting, variant in rows if setting == "cross_dataset"} == {
+        "aligned",
+        "softmax",
+        "random_forest",
+    }
+
+
+def test_an_alignment_goes_on_from_another_s_sensor_encoder(aligned, of_mocap, encoder, tmp_path):
+    folder, start = Path(str(aligned[0].runs_dir)), of_mocap[1].folder
+    sensors = []
+    for name, given in (("onward", {"start": str(start)}), ("anew", {})):
+        config = configured(folder, encoder, unseen=[], controls=["softmax"], stage2={"epochs": 1, "lr": 1e-9}, **given)
+        work = align.plan(config).work
+        job = align.job_of(work, {"of": name}, None)
+        assert set(job.start) == ({"all-aligned-0"} if given else set())
+        folders = align_fits.align_on_ray(work.fits, job, storage=tmp_path / name, n_workers=1)
+        sensors.append(load_aligned(folders["all-aligned-0"] / "model.pt").sensor.state_dict()["out.weight"])
+    before = load_aligned(start / "models" / "all-aligned-0" / "model.pt").sensor.state_dict()["out.weight"]
+    assert torch.allclose(sensors[0], before, atol=1e-5) and not torch.allclose(sensors[1], before, atol=1e-2)
+    with pytest.raises(UserError, match="must hold models all-aligned-1"):
+        align.job_of(align.plan(configured(folder, encoder, start=str(start), seeds=[1])).work, {}, None)
 
 
 def test_classes_without_training_windows_and_targets_that_do_not_fit_are_refused(aligned, encoder):

@@ -16,6 +16,8 @@ from vimu.semantics.fit_list import fits_of
 from vimu.semantics.signals import VarySettings, aligned_signals, vary
 from vimu.semantics.space import contrastive_loss, prototypes
 from vimu.semantics.stage2 import Words, fit_sensor, outputs
+from vimu.semantics.taught import Texts, sensor_by_sensor
+from vimu.windows.features import channel_names
 from vimu.windows.schema import WindowSet
 
 CLASSES = {"walking": ("walking",), "still": ("sitting",), "up": ("going_upstairs",)}
@@ -87,6 +89,8 @@ def test_settings_that_contradict_themselves_are_refused():
         ({"classes": CLASSES, "unseen": ["jumping"]}, "must be some of `classes`"),
         ({"classes": CLASSES, "unseen": ["up", "still"]}, "two or more of which are left"),
         ({"classes": CLASSES, "controls": ["aligned"]}, "always there"),
+        ({"classes": CLASSES, "texts": "descriptions"}, "recordings have no descriptions"),
+        ({"classes": CLASSES, "learn": "virtual", "texts": "descriptions"}, "nobody judged them"),
     ):
         with pytest.raises(ValidationError, match=says):
             AlignSettings.model_validate(raw)
@@ -94,9 +98,29 @@ def test_settings_that_contradict_themselves_are_refused():
 
 def test_every_model_is_named_once_and_those_kept_from_classes_only_where_there_are_some():
     settings = AlignSettings(classes=CLASSES, unseen=("up",), seeds=(0, 1))
-    names = [fit.name for fit in fits_of(settings)]
+    names = [fit.name for fit in fits_of(settings, CLASSES)]
     assert len(set(names)) == len(names) and "unseen-aligned-1" in names and "unseen-softmax-0" not in names
-    assert not [fit for fit in fits_of(settings.model_copy(update={"unseen": ()})) if fit.task == "unseen"]
+    for other, learnable in ((settings.model_copy(update={"unseen": ()}), CLASSES), (settings, ["walking", "still"])):
+        assert not [fit for fit in fits_of(other, learnable) if fit.task == "unseen"]
+
+
+def test_several_sensors_are_windows_of_their_own_under_ids_of_their_own():
+    x = np.arange(2 * 3 * 12, dtype=np.float32).reshape(2, 3, 12)
+    channels = tuple(channel_names("sensor_acc_gyr", ("waist", "chest")))
+    column = np.array(["a", "b"])
+    windows = WindowSet(
+        x, column, column, column, column, np.array(["clip 1:0", "clip 1:30"]), channels, 50.0, "sensor_acc_gyr",
+        np.ones(2, np.float32),
+    )  # fmt: skip
+    each = sensor_by_sensor(windows, ("chest", "waist"))
+    assert each.window_id.tolist() == ["clip 1@chest:0", "clip 1@chest:30", "clip 1@waist:0", "clip 1@waist:30"]
+    assert each.channels == tuple(channel_names("sensor_acc_gyr", ("any",))) and each.label.tolist() == ["a", "b"] * 2
+    chest = [channels.index(name) for name in channel_names("sensor_acc_gyr", ("chest",))]
+    assert np.array_equal(each.x[:2], x[:, :, chest]) and not np.array_equal(each.x[2:], x[:, :, chest])
+    one = sensor_by_sensor(windows, ("waist",))
+    assert one.window_id.tolist() == ["clip 1:0", "clip 1:30"] and one.sensors == ("waist",)
+    said = Texts({"clip 1": "a walk", "clip 1:30": "a turn"}, frozenset(["clip 1:30"]))
+    assert [part.tolist() for part in said.of(windows)] == [["a walk", "a turn"], [True, False]]
 
 
 def test_results_by_hand():

@@ -1,5 +1,6 @@
 """Text encoders: split into lower and upper layers they are what they were; files are the ones meant, or refused."""
 
+import contextlib
 import importlib.util
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from text_encoders import write_tiny_encoder
 from vimu.runtime.errors import UserError
 from vimu.semantics import encoder_files as of_files
+from vimu.semantics import shared_states, text_encoder
 from vimu.semantics.encoder_files import encoder_files
 from vimu.semantics.text_encoder import TextEncoder
 
@@ -31,10 +33,29 @@ def whole_model(folder, text):
 
 
 @pytest.mark.parametrize("n_tuned", [1, 3])
-def test_split_and_padded_it_says_what_the_whole_says_of_each_text_alone(tiny, n_tuned):
+def test_split_and_padded_it_says_what_the_whole_says_of_each_text_alone(tiny, n_tuned, monkeypatch):
+    monkeypatch.setattr(text_encoder, "BATCH", 2)
     encoder = TextEncoder(encoder_files(str(tiny)), n_tuned=n_tuned, bf16=False)
-    vectors = encoder.embed(encoder.states(TEXTS, batch_size=2), batch_size=3)
+    vectors = encoder.embed(encoder.states(TEXTS), batch_size=3)
     assert torch.allclose(vectors, torch.stack([whole_model(tiny, text) for text in TEXTS]), atol=2e-3)
+
+
+@pytest.mark.parametrize(("n_texts", "world"), [(100, 1), (100, 2), (100, 3), (5, 2)])
+def test_states_that_workers_share_are_those_that_one_makes(tiny, tmp_path, monkeypatch, n_texts, world):
+    encoder = TextEncoder(encoder_files(str(tiny)), n_tuned=1)
+    texts = [" ".join(["strong", "even", "motion"][: 1 + i % 3] * (1 + i % 7)) + f" {i}" for i in range(n_texts)]
+    alone = encoder.states(texts)
+    barriers: list[int] = []
+    monkeypatch.setattr(shared_states.dist, "barrier", lambda: barriers.append(1))
+    for rank in reversed(range(1, world)):  # what they leave is there before the first one's barrier
+        with contextlib.suppress(FileNotFoundError):
+            shared_states.shared_states(encoder, texts, folder=tmp_path, rank=rank, world=world)
+    together = shared_states.shared_states(encoder, texts, folder=tmp_path, rank=0, world=world)
+    assert torch.equal(together.hidden, alone.hidden) and torch.equal(together.mask, alone.mask)
+    assert len(barriers) == (world if world > 1 else 0)
+    monkeypatch.setattr(encoder, "states", None)  # a run that goes on reads them
+    again = shared_states.shared_states(encoder, texts, folder=tmp_path, rank=world - 1, world=world)
+    assert torch.equal(again.hidden, alone.hidden)
 
 
 def test_only_the_upper_layers_can_learn(tiny):

@@ -89,6 +89,9 @@ def gate_sentences(results: Sequence[Mapping[str, Any]]) -> list[str]:
             size, interval = 100 * r["accuracy_over_softmax"], r["accuracy_over_softmax_ci95"]
             span = "" if interval is None else f" (95 % interval {100 * interval[0]:+.1f} to {100 * interval[1]:+.1f})"
             says = f"{size:+.1f} points of accuracy{span} over softmax with the same encoder and variation"
+        elif r["setting"] == "cross_dataset":
+            n = len(r["classes"])
+            says = f"accuracy {r['accuracy']:.3f} among {n} classes (chance {1 / n:.3f})"
         elif r["setting"] == "unseen":
             says = f"mean recall {r['unseen_recall']:.3f} of {', '.join(r['unseen'])}, accuracy {r['accuracy']:.3f}"
         else:

@@ -52,11 +52,21 @@ class Stage2Settings(Section):
 class AlignSettings(Section):
     """Interpretations and signals of one data set -> models that name activities by text."""
 
+    learn: Literal["real", "virtual"] = "real"
+    """Whose windows: those of the recordings, or those of mocap, which are then of every sensor that has acceleration
+    and angular velocity."""
+    texts: Literal["interpretations", "descriptions"] = "interpretations"
+    """What is said of a window: its interpretation, or, of mocap, what the archive says of the take."""
+    start: LocationSetting | None = None
+    """Published `align` folder: stage 2 goes on from the sensor encoder of the same task, variant and seed there, or
+    of `all-aligned`; None begins anew."""
+
     classes: dict[str, tuple[str, ...]]
     """What is told apart -> labels of the windows that count as it: `{still: [sitting, standing, lying]}`. Windows of
     other labels play no part."""
     unseen: tuple[str, ...] = ()
-    """Classes that a second model is kept from, in both stages, and then has to name; () leaves that out."""
+    """Classes that a second model is kept from, in both stages, and then has to name; () leaves that out. Those without
+    a training window no model learns, and targets that have them are named by text."""
     text_only: tuple[str, ...] = ()
     """Activities of the label file that take part in stage 1 by their texts alone, without a window."""
     targets: dict[str, LocationSetting] = Field(default_factory=dict)
@@ -88,6 +98,12 @@ class AlignSettings(Section):
             raise ValueError("`unseen` must be some of `classes`, two or more of which are left to learn")
         if set(self.text_only) & set(members):
             raise ValueError("`text_only` must be other labels than those of `classes`")
+        if self.learn == "real" and self.texts == "descriptions":
+            raise ValueError(
+                "`texts` must be `interpretations` where `learn` is `real`: recordings have no descriptions"
+            )
+        if "no_judge" in self.controls and self.texts == "descriptions":
+            raise ValueError("`controls` must not name `no_judge` where `texts` are `descriptions`: nobody judged them")
         if "aligned" in self.controls:
             raise ValueError("`controls` must not name `aligned`, which is always there")
         return self

@@ -1,5 +1,6 @@
 """Which models an alignment trains. Without torch, which a plan does not wait for."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,12 +25,17 @@ class Fit:
         return f"{self.task}-{self.variant}-{self.seed}"
 
 
-def fits_of(settings: AlignSettings) -> list[Fit]:
-    """Every model of an alignment; those that take as long stand side by side."""
+def fits_of(settings: AlignSettings, learnable: Collection[str]) -> list[Fit]:
+    """Every model of an alignment; those that take as long stand side by side.
+
+    Args:
+        learnable: classes that have training windows.
+    """
+    kept_out = set(settings.unseen) & set(learnable)
     tasks: list[tuple[Task, Variant]] = [("all", "aligned")]
-    if settings.unseen:
+    if kept_out:
         tasks.append(("unseen", "aligned"))
     tasks += [("all", variant) for variant in settings.controls]
-    if settings.unseen:
+    if kept_out:
         tasks += [("unseen", variant) for variant in settings.controls if variant in ("frozen", "random_weights")]
     return [Fit(task, variant, seed) for task, variant in tasks for seed in settings.seeds]

@@ -1,6 +1,6 @@
 """One model of an alignment, from windows and their texts to a saved file. Nothing of a test window is looked at."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,7 @@ from torch import Tensor
 from vimu.metrics import scores
 from vimu.runtime.storage import StoredFile
 from vimu.semantics.align_settings import AlignSettings
-from vimu.semantics.aligned import AlignedCard, AlignedModel, save_aligned
-from vimu.semantics.channels import six_channels
+from vimu.semantics.aligned import AlignedCard, AlignedModel, load_aligned, save_aligned
 from vimu.semantics.controls import save_softmax
 from vimu.semantics.encoder_files import encoder_files
 from vimu.semantics.fit_list import MODEL_FILE, Fit
@@ -23,18 +22,14 @@ from vimu.semantics.signals import aligned_signals
 from vimu.semantics.space import centred, label_texts, middle_of, prototypes
 from vimu.semantics.stage1 import tune
 from vimu.semantics.stage2 import Words, fit_sensor, fit_softmax, outputs
+from vimu.semantics.taught import Texts, in_classes, sensor_by_sensor
 from vimu.semantics.text_encoder import States, TextEncoder
-from vimu.windows.schema import WindowSet, read_windows
+from vimu.windows.schema import read_windows
+
+StatesOf = Callable[[TextEncoder, Sequence[str]], States]
 
 RANDOM_SEED = 0
 """Of the weights that know no language: the same for every seed of training."""
-
-
-def in_classes(windows: WindowSet, classes: Mapping[str, Sequence[str]]) -> tuple[WindowSet, np.ndarray[Any, Any]]:
-    """The windows of some classes, and the class of each, by name."""
-    class_of = {label: name for name, labels in classes.items() for label in labels}
-    kept = windows.take(np.flatnonzero(np.isin(windows.label, list(class_of))))
-    return kept, np.array([class_of[label] for label in kept.label.tolist()], dtype=np.str_)
 
 
 @dataclass
@@ -57,30 +52,39 @@ class Fitter:
 
     settings: AlignSettings
     windows: Sequence[StoredFile]
-    interpretations: StoredFile
+    texts: Texts
     labels: Mapping[str, Any]
-    dataset: str
-    sensor: str
+    datasets: tuple[str, ...]
+    sensors: tuple[str, ...]
+    start: Callable[[Fit], Path | None] = lambda _: None
+    """The aligned model whose sensor encoder a model goes on from."""
+    states_of: StatesOf = TextEncoder.states
+    """Of an encoder and texts: workers share the work (`vimu.semantics.shared_states`)."""
     _encoders: dict[bool, tuple[TextEncoder, dict[str, Tensor], States]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Read windows and texts."""
-        source = read_windows(self.windows).where(dataset=self.dataset, split=("train", "val"))
-        self._source, self._class = in_classes(source, self.settings.classes)
-        table = self.interpretations.table().select(["window_id", "text", "accepted"])
-        rows = {name: i for i, name in enumerate(table.column("window_id").to_pylist())}
-        index = [rows[name] for name in self._source.window_id.tolist()]
-        text = np.array(table.column("text").to_pylist(), dtype=np.str_)[index]
-        self._accepted = np.array(table.column("accepted").to_pylist(), dtype=bool)[index]
-        text[self._source.split != "train"] = text[0]  # what validates is never read
-        self._texts, self._text_of = np.unique(text, return_inverse=True)
-        self._x = aligned_signals(six_channels(self._source, self.sensor), rate_hz=source.rate_hz)
+        read = read_windows(self.windows).where(dataset=self.datasets, split=("train", "val"))
+        windows, of_class = in_classes(read, self.settings.classes)
+        text, accepted = self.texts.of(windows)
+        text[windows.split != "train"] = text[0]  # what validates is never read
+        n = len(self.sensors)
+        self._source = sensor_by_sensor(windows, self.sensors)
+        self._class, self._accepted = np.tile(of_class, n), np.tile(accepted, n)
+        self._texts, self._text_of = np.unique(np.tile(text, n), return_inverse=True)
+        self._x = aligned_signals(self._source.x, rate_hz=read.rate_hz)
         self._labels = Labels.model_validate(self.labels)
+
+    def prepare(self, fits: Sequence[Fit]) -> None:
+        """Load the text encoders that some models need, and the states of all texts: workers do this together."""
+        for random in sorted({fit.variant == "random_weights" for fit in fits}):
+            self._encoder(random=random)
 
     def run(self, fit: Fit, folder: Path) -> dict[str, Any]:
         """Train a model and save it; returns its log."""
         settings = self.settings
-        seen = [name for name in settings.classes if fit.task == "all" or name not in settings.unseen]
+        there = set(self._class[self._source.split == "train"].tolist())
+        seen = [c for c in settings.classes if c in there and (fit.task == "all" or c not in settings.unseen)]
         learnt = self._learnt(seen)
         if fit.variant == "softmax":
             width = self._encoder(random=False)[0].width
@@ -113,10 +117,13 @@ class Fitter:
         used, row_of = torch.unique(text_of, return_inverse=True)
         targets = encoder.embed(states.take(used))[row_of]
         words = Words(centred(targets, middle_of(targets, y, len(seen))), named, settings.temperature)
-        sensor, losses = fit_sensor(x, y, words, settings.stage2, seed=fit.seed)
+        before = self.start(fit)
+        sensor, losses = fit_sensor(
+            x, y, words, settings.stage2, seed=fit.seed, start=None if before is None else load_aligned(before).sensor
+        )
         card = AlignedCard(
             classes=tuple(settings.classes), seen=tuple(seen), rate_hz=self._source.rate_hz,
-            length_frames=self._x.shape[1], trained_on=self.dataset, temperature=settings.temperature,
+            length_frames=self._x.shape[1], trained_on="+".join(self.datasets), temperature=settings.temperature,
             encoder=settings.text_encoder, encoder_digest=self._files.digest, tuned_layers=settings.tuned_layers,
             bf16=settings.bf16,
         )  # fmt: skip
@@ -146,7 +153,7 @@ class Fitter:
                 bf16=self.settings.bf16,
             )  # fmt: skip
             untouched = {name: tensor.detach().clone() for name, tensor in encoder.state_dict().items()}
-            self._encoders[random] = encoder, untouched, encoder.states(self._texts.tolist())
+            self._encoders[random] = encoder, untouched, self.states_of(encoder, self._texts.tolist())
         return self._encoders[random]
 
 

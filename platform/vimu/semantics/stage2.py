@@ -43,11 +43,18 @@ class WithClasses(nn.Module):
 
 
 def fit_sensor(
-    x: Float[Tensor, "B L 6"], y: Int[Tensor, " B"], words: Words, settings: Stage2Settings, *, seed: int
-) -> tuple[SensorEncoder, list[float]]:
-    """Train a sensor encoder on gravity-aligned windows; returns it and each epoch's loss."""
+    x: Float[Tensor, "B L 6"], y: Int[Tensor, " B"], words: Words, settings: Stage2Settings, *, seed: int,
+    start: SensorEncoder | None = None,
+) -> tuple[SensorEncoder, list[float]]:  # fmt: skip
+    """Train a sensor encoder on gravity-aligned windows; returns it and each epoch's loss.
+
+    Args:
+        start: trained before, to go on from.
+    """
     torch.manual_seed(seed)
     encoder = SensorEncoder(words.prototypes.shape[1])
+    if start is not None:
+        encoder.load_state_dict(start.state_dict())
     weight = _class_weight(y, len(words.prototypes))
 
     def loss(batch: Float[Tensor, "B L 6"], rows: Int[Tensor, " B"]) -> Float[Tensor, ""]:

@@ -21,6 +21,8 @@ from vimu.semantics.encoder_files import EncoderFiles
 
 MAX_TOKENS = 256
 """Longer texts are cut: those of `rules` have 80 to 150."""
+BATCH = 32
+"""Texts, of about one length, that the lower layers see at once."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class TextEncoder(nn.Module):
         """
         super().__init__()
         self.bf16 = bf16
+        self.identity = [files.digest, n_tuned, random_seed, bf16]
+        """What `states` depends on beside the texts, as JSON values."""
         os.environ["HF_HUB_OFFLINE"] = "1"  # a missing file is an error, never a download
         try:
             from transformers import AutoConfig, AutoModel, AutoTokenizer
@@ -82,16 +86,24 @@ class TextEncoder(nn.Module):
         self.width = int(model.config.hidden_size)
         self.eval()
 
+    def n_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Of each text."""
+        return [len(ids) for ids in self._tokens(list(texts), truncation=True, max_length=MAX_TOKENS)["input_ids"]]
+
     @torch.no_grad()
-    def states(self, texts: Sequence[str], *, batch_size: int = 32) -> States:
-        """What the lower layers make of texts, in their order."""
+    def states(self, texts: Sequence[str], n_tokens: int | None = None) -> States:
+        """What the lower layers make of texts, in their order.
+
+        Args:
+            n_tokens: to pad to; None: as many as the longest has.
+        """
         tokens = self._tokens(list(texts), truncation=True, max_length=MAX_TOKENS)["input_ids"]
-        longest = max(len(ids) for ids in tokens)
+        longest = n_tokens or max(len(ids) for ids in tokens)
         hidden = torch.zeros(len(tokens), longest, self.width, dtype=torch.float16)
         mask = torch.arange(longest)[None, :] < torch.tensor([len(ids) for ids in tokens])[:, None]
         by_length = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
-        for start in range(0, len(tokens), batch_size):
-            rows = by_length[start : start + batch_size]
+        for start in range(0, len(tokens), BATCH):
+            rows = by_length[start : start + BATCH]
             length = max(len(tokens[i]) for i in rows)
             padded = torch.tensor([tokens[i] + [0] * (length - len(tokens[i])) for i in rows])
             with self._precision():

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from vimu.runtime.errors import UserError, listed
 from vimu.runtime.manifest import Outcome, content_hash
-from vimu.runtime.published import Published
+from vimu.runtime.published import Published, open_published
 from vimu.runtime.session import ray_session
 from vimu.runtime.storage import file_sha256
 from vimu.semantics.align_settings import AlignSettings
+from vimu.semantics.channels import sensors_to_measure
 from vimu.semantics.encoder_files import encoder_files
 from vimu.semantics.fit_list import LOG_FILE, MODEL_FILE, Fit, fits_of
 from vimu.semantics.labels import Labels, load_labels
 from vimu.stages.config import Config
-from vimu.stages.stage import Plan, Stage, input_identity, upstream
+from vimu.stages.stage import Plan, Stage, clips_of, input_identity, upstream
 
 if TYPE_CHECKING:
     from vimu.stages.align_fits import Job
@@ -32,10 +33,13 @@ class Work:
 
     settings: AlignSettings
     prepared: Published
-    interpreted: Published
-    dataset: str
+    interpreted: Published | None
+    """None where texts are the archive's descriptions."""
+    datasets: tuple[str, ...]
+    sensors: tuple[str, ...]
     labels: Labels
     fits: list[Fit]
+    start: Published | None
 
 
 def plan(config: Config) -> Plan[Work]:
@@ -46,34 +50,70 @@ def plan(config: Config) -> Plan[Work]:
             label file lack, or the text encoder is not there.
     """
     settings = settings_of(config)
-    prepared, interpreted = upstream(config, "prepare"), upstream(config, "interpret")
+    prepared = upstream(config, "prepare")
+    interpreted = upstream(config, "interpret") if settings.texts == "interpretations" else None
     labels, path = load_labels(config.semantics.labels_file)
     members = [label for of in settings.classes.values() for label in of]
-    labels.require(members, path)
-    dataset = prepared.details["real_dataset"]
-    by_split = prepared.details["windows"][dataset]
-    counts = Counter({label: n for label, n in by_split.get("train", {}).items() if label in members})
-    if lacking := [label for label in members if not counts[label]]:
+    labels.require([*members, *settings.text_only], path)
+    details = prepared.details
+    datasets = (details["real_dataset"],) if settings.learn == "real" else tuple(details["virtual_datasets"])
+    counts = Counter[str]()
+    for dataset in datasets:
+        there = details["windows"][dataset].get("train", {})
+        counts.update({label: n for label, n in there.items() if label in members})
+    learnable = [name for name, of in settings.classes.items() if any(counts[label] for label in of)]
+    if lacking := [c for c in settings.classes if c not in learnable and c not in settings.unseen]:
         raise UserError(
-            f"`align.classes` must be of labels with training windows of {dataset}, but {listed(lacking)} has none."
+            f"`align.classes` must be of labels with training windows of {listed(datasets)}, or be `align.unseen`, but "
+            f"{listed(lacking)} has none."
         )
+    if len(learnable) < 2:
+        raise UserError(f"`align.classes` must have two with training windows, but {listed(learnable) or 'none'} has.")
+    sensors = _sensors(prepared, interpreted)
     encoder = encoder_files(settings.text_encoder)
-    fits = fits_of(settings)
+    fits = fits_of(settings, learnable)
+    start = None
+    if settings.start is not None:
+        start = open_published(settings.start, made_by="python jobs/align.py --config ... of that run")
     return Plan(
         identity={
-            "settings": settings.model_dump(mode="json", exclude={"targets", "n_workers", "n_trees"}),
+            "settings": settings.model_dump(mode="json", exclude={"targets", "n_workers", "n_trees", "start"}),
             "text_encoder": encoder.digest,
             "labels": labels.digest,
-            "dataset": dataset,
-            "inputs": input_identity(prepared, interpreted),
+            "datasets": list(datasets),
+            "sensors": list(sensors),
+            "inputs": input_identity(*(p for p in (prepared, interpreted, start) if p is not None)),
         },
         counts={
-            "training_windows": counts.total(), "classes": len(settings.classes), "unseen": len(settings.unseen),
-            "models": len(fits), "workers": settings.n_workers,
+            "training_windows": counts.total() * len(sensors), "classes": len(settings.classes),
+            "unseen": len(settings.unseen), "models": len(fits), "workers": settings.n_workers,
         },
-        tables={f"training windows of {dataset}": sorted(counts.items())},
-        work=Work(settings, prepared, interpreted, dataset, labels, fits),
+        tables={f"training windows of {listed(datasets)}, at {listed(sensors)}": sorted(counts.items())},
+        work=Work(settings, prepared, interpreted, datasets, sensors, labels, fits, start),
     )  # fmt: skip
+
+
+def _sensors(prepared: Published, interpreted: Published | None) -> tuple[str, ...]:
+    """The sensor that was interpreted, or all that can be. Raises UserError: there is none."""
+    if interpreted is not None:
+        return (interpreted.details["sensor"],)
+    schema = prepared.files("windows/")[0].schema()
+    sensors = sensors_to_measure((schema.metadata or {}).get(b"channels", b"").decode().split(","))
+    if not sensors:
+        raise UserError(
+            f"`{prepared.folder}` must hold windows of a sensor with acceleration and gyroscope, but holds none: "
+            "--set prepare.windows.feature_set=sensor_acc_gyr"
+        )
+    return tuple(sensors)
+
+
+def _descriptions(config: Config) -> dict[str, str]:
+    """What the archives say of each clip."""
+    said: dict[str, str] = {}
+    for file in clips_of(config).files("clips/"):
+        table = file.columns(["clip_id", "description"])
+        said |= dict(zip(*(table.column(name).to_pylist() for name in ("clip_id", "description")), strict=True))
+    return said
 
 
 def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
@@ -85,7 +125,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
 
     assert plan.work is not None
     work = plan.work
-    job = job_of(work, plan.identity)
+    job = job_of(work, plan.identity, None if work.interpreted else _descriptions(config))
     with ray_session(config.ray):
         folders = align_on_ray(work.fits, job, storage=staging / ".ray_train", n_workers=work.settings.n_workers)
     logs = {}
@@ -102,7 +142,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
         ),
         licences=work.prepared.manifest["licences"],
         details={
-            "dataset": work.dataset, "sensor": work.interpreted.details["sensor"],
+            "datasets": list(work.datasets), "sensors": list(work.sensors),
             "synthetic": work.prepared.details["synthetic"],
             "fits": [asdict(fit) for fit in work.fits],
             "val_macro_f1": {name: log["val_macro_f1"] for name, log in logs.items()},
@@ -114,16 +154,32 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
 STAGE = Stage(NAME, plan, build)
 
 
-def job_of(work: Work, identity: Mapping[str, Any]) -> "Job":
+def job_of(work: Work, identity: Mapping[str, Any], descriptions: dict[str, str] | None) -> "Job":
     """What workers are told."""
     from vimu.stages.align_fits import Job
 
+    interpretations = None if work.interpreted is None else asdict(work.interpreted.file("interpretations.parquet"))
     return Job(
         windows=[asdict(f) for f in work.prepared.files("windows/")],
-        interpretations=asdict(work.interpreted.file("interpretations.parquet")),
+        interpretations=interpretations, descriptions=descriptions,
         labels=work.labels.model_dump(mode="json"), settings=work.settings.model_dump(mode="json"),
-        dataset=work.dataset, sensor=work.interpreted.details["sensor"], identity=dict(identity),
+        datasets=list(work.datasets), sensors=list(work.sensors), start=_starts(work), identity=dict(identity),
     )  # fmt: skip
+
+
+def _starts(work: Work) -> dict[str, str]:
+    """Model -> the file that it goes on from: of its own name, else of all classes with its seed."""
+    if work.start is None:
+        return {}
+    names = {Fit(**raw).name for raw in work.start.details["fits"]}
+    from_which = {
+        fit.name: fit.name if fit.name in names else Fit("all", "aligned", fit.seed).name
+        for fit in work.fits
+        if fit.variant != "softmax"  # it has no words to have learnt by
+    }
+    if lacking := sorted(set(from_which.values()) - names):
+        raise UserError(f"`align.start` must hold models {listed(lacking)}, but `{work.start.folder}` does not.")
+    return {name: str(work.start.file(f"models/{other}/{MODEL_FILE}").local()) for name, other in from_which.items()}
 
 
 def settings_of(config: Config) -> AlignSettings:

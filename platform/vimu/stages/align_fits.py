@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from vimu.runtime.storage import StoredFile
 from vimu.semantics.align_settings import AlignSettings
 from vimu.semantics.fit_list import LOG_FILE, Fit
 from vimu.semantics.fits import Fitter
+from vimu.semantics.shared_states import shared_states
+from vimu.semantics.taught import Texts
 from vimu.training.resume import seal, sealed_parts
 
 MAX_FAILURES = 3
@@ -33,12 +36,17 @@ class Job:
 
     windows: list[dict[str, Any]]
     """`StoredFile`s."""
-    interpretations: dict[str, Any]
+    interpretations: dict[str, Any] | None
+    """`StoredFile`."""
+    descriptions: dict[str, str] | None
+    """What the archive says of each clip, in place of interpretations."""
     labels: dict[str, Any]
     """The label file as a mapping."""
     settings: dict[str, Any]
-    dataset: str
-    sensor: str
+    datasets: list[str]
+    sensors: list[str]
+    start: dict[str, str]
+    """Model -> file of the one that it goes on from."""
     identity: dict[str, Any]
     """Of the plan: what finished models belong to."""
     fits: list[dict[str, Any]] = field(default_factory=list)
@@ -89,10 +97,16 @@ def align_worker(config: dict[str, Any]) -> None:
     rank, world = context.get_world_rank(), context.get_world_size()
     there = sealed_parts(Path(job.progress).parent, job.identity, lambda _: None)  # after a worker was lost
     fits = [fit for fit in (Fit(**raw) for raw in job.fits) if fit.name not in there]
+    texts = Texts(job.descriptions or {})
+    if job.interpretations is not None:
+        texts = Texts.of_interpretations(StoredFile(**job.interpretations).table())
     fitter = Fitter(
-        AlignSettings.model_validate(job.settings), [StoredFile(**f) for f in job.windows],
-        StoredFile(**job.interpretations), job.labels, dataset=job.dataset, sensor=job.sensor,
+        AlignSettings.model_validate(job.settings), [StoredFile(**f) for f in job.windows], texts, job.labels,
+        datasets=tuple(job.datasets), sensors=tuple(job.sensors),
+        start=lambda fit: Path(job.start[fit.name]) if fit.name in job.start else None,
+        states_of=partial(shared_states, folder=Path(job.progress).parent / "texts", rank=rank, world=world),
     )  # fmt: skip
+    fitter.prepare(fits)
     for first in range(0, len(fits), world):
         with tempfile.TemporaryDirectory() as name:
             if first + rank < len(fits):

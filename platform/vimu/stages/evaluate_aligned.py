@@ -1,8 +1,8 @@
 """The evaluation of an alignment: other people, other data sets, classes that no model saw; controls beside it."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,16 @@ from vimu.runtime.published import Published, open_published
 from vimu.runtime.storage import write_whole
 from vimu.semantics.align_settings import AlignSettings
 from vimu.semantics.aligned import AlignedModel, load_aligned
-from vimu.semantics.channels import FEATURE_SET, sensors_to_measure, six_channels
+from vimu.semantics.channels import sensors_to_measure
 from vimu.semantics.controls import forest_on_features, load_softmax
 from vimu.semantics.fit_list import MODEL_FILE, Fit, Task
-from vimu.semantics.fits import in_classes
 from vimu.semantics.signals import aligned_signals
 from vimu.semantics.stage2 import outputs
+from vimu.semantics.taught import in_classes, sensor_by_sensor
 from vimu.stages.align import settings_of
 from vimu.stages.config import Config
 from vimu.stages.shards import write_shard
 from vimu.stages.stage import Plan, input_identity, upstream
-from vimu.windows.features import channel_names
 from vimu.windows.schema import WindowSet, read_windows
 
 
@@ -115,48 +114,51 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
 def asked_of(work: Work) -> tuple[WindowSet, list[Asked]]:
     """The source's training windows, and every set to be tested, labelled by class."""
     details, settings = work.aligned.details, work.settings
-    dataset, sensor = details["dataset"], details["sensor"]
-    source = _named(read_windows(work.prepared.files("windows/")).where(dataset=dataset), sensor, settings)
+    datasets, sensors = tuple(details["datasets"]), tuple(details["sensors"])
+    source = _named(read_windows(work.prepared.files("windows/")).where(dataset=datasets), sensors, settings)
+    learnt = source.where(split="train")
+    dataset = "+".join(datasets)
     people = {split: len(set(source.where(split=split).subject.tolist())) for split in ("train", "val", "test")}
     split = f"{people['train']} train, {people['val']} validation, {people['test']} test subjects, apart"
-    classes, synthetic = tuple(settings.classes), bool(details["synthetic"][dataset])
-    tested = [_target(name, published, source, settings, synthetic) for name, published in work.targets.items()]
+    synthetic = any(details["synthetic"][name] for name in datasets)
+    tested = [_target(name, published, learnt, settings, synthetic) for name, published in work.targets.items()]
     test = source.where(split="test")
-    if settings.unseen:
-        tested.append(Asked("unseen", dataset, test, classes, synthetic, split, settings.unseen))
-    return source.where(split="train"), [*tested, Asked("within", dataset, test, classes, synthetic, split)]
+    classes = tuple(c for c in settings.classes if c in learnt.classes)
+    if unseen := tuple(c for c in settings.unseen if c in classes):
+        tested.append(Asked("unseen", dataset, test, classes, synthetic, split, unseen))
+    return learnt, [*tested, Asked("within", dataset, test, classes, synthetic, split)]
 
 
-def _target(name: str, published: Published, source: WindowSet, settings: AlignSettings, synthetic: bool) -> Asked:
+def _target(name: str, published: Published, learnt: WindowSet, settings: AlignSettings, synthetic: bool) -> Asked:
     """Every window of another data set whose class both have. Raises UserError: it does not fit, or shares none."""
     details = published.details
     dataset = details["real_dataset"]
     windows = read_windows(published.files("windows/")).where(dataset=dataset)
     sensors = sensors_to_measure(windows.channels)
-    if (windows.rate_hz, windows.x.shape[1]) != (source.rate_hz, source.x.shape[1]) or len(sensors) != 1:
+    if (windows.rate_hz, windows.x.shape[1]) != (learnt.rate_hz, learnt.x.shape[1]) or len(sensors) != 1:
         raise UserError(
-            f"`align.targets.{name}` must hold windows of {source.x.shape[1]} frames at {source.rate_hz:g} Hz of one "
+            f"`align.targets.{name}` must hold windows of {learnt.x.shape[1]} frames at {learnt.rate_hz:g} Hz of one "
             f"sensor with acceleration and gyroscope, but holds {windows!r}."
         )
-    kept = _named(windows, sensors[0], settings)
+    kept = _named(windows, sensors, settings)
     classes = tuple(c for c in settings.classes if c in kept.classes)
     if len(classes) < 2:
         raise UserError(
             f"`align.targets.{name}` must share two classes with {listed(tuple(settings.classes), 20)}, but has "
             f"{listed(windows.classes, 20)}."
         )
-    split = f"all {len(set(kept.subject.tolist()))} subjects; trained on {source.dataset[0]}"
+    trained_on = "+".join(sorted(set(learnt.dataset.tolist())))
+    split = f"all {len(set(kept.subject.tolist()))} subjects; trained on {trained_on}"
     return Asked(
-        "cross_dataset", f"{dataset} {name}", kept, classes,
-        synthetic or bool(details["synthetic"][dataset]), split,
+        "cross_dataset", f"{dataset} {name}", kept, classes, synthetic or bool(details["synthetic"][dataset]), split,
+        tuple(c for c in classes if c not in learnt.classes),
     )  # fmt: skip
 
 
-def _named(windows: WindowSet, sensor: str, settings: AlignSettings) -> WindowSet:
-    """The windows of `align.classes`, called by them, with the six channels of a sensor."""
+def _named(windows: WindowSet, sensors: Sequence[str], settings: AlignSettings) -> WindowSet:
+    """The windows of `align.classes`, called by them, with the six channels of a sensor each."""
     kept, names = in_classes(windows, settings.classes)
-    channels = tuple(channel_names(FEATURE_SET, (sensor,)))
-    return with_classes(replace(kept, x=six_channels(kept, sensor), channels=channels), names.tolist())
+    return with_classes(sensor_by_sensor(kept, sensors), np.tile(names, len(sensors)).tolist())
 
 
 def _predicted(work: Work, one: Asked, learnt: WindowSet) -> Iterator[tuple[tuple[str, str], Probabilities]]:
@@ -164,10 +166,12 @@ def _predicted(work: Work, one: Asked, learnt: WindowSet) -> Iterator[tuple[tupl
     task = "unseen" if one.setting == "unseen" else "all"
     fits = [fit for fit in work.fits if fit.task == task]
     for variant in dict.fromkeys(fit.variant for fit in fits):
+        if variant == "softmax" and one.unseen:
+            continue  # a softmax or a forest cannot say what it has no column for
         method = "softmax" if variant == "softmax" else "aligned"
         yield (method, variant), {fit.seed: _by_model(work, fit, one) for fit in fits if fit.variant == variant}
-    if one.setting == "unseen":
-        return  # a softmax or a forest cannot say what it has no column for
+    if one.unseen:
+        return
     every = tuple(work.settings.classes)
     y, columns = learnt.targets(every), [every.index(name) for name in one.classes]
     yield ("random_forest", "random_forest"), {

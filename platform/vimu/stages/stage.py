@@ -104,7 +104,7 @@ def upstream(config: Config, stage: str) -> Published:
 
 def clips_of(config: Config) -> Published:
     """The clips that a run cuts: its own, or those of the run that `prepare.clips` names."""
-    elsewhere = config.preparation.clips
+    elsewhere = None if config.prepare is None else config.prepare.clips
     if elsewhere is None:
         return upstream(config, "synthesize")
     published = open_published(elsewhere, made_by="python jobs/synthesize.py --config ... of that run")

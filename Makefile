@@ -47,12 +47,20 @@ data/hapt/Raw-Data:
 	mkdir -p data/hapt
 	tar xJf $(VIMU_DATA)/imu_hapt/hapt_raw.tar.xz -C data/hapt
 
-lanhar: .venv/.lanhar data/hapt/Raw-Data ## docs/semantics.md: windows named by words, on the data that open-data unpacks: runs/lanhar
+JOB = $(PY) jobs/$(1).py --config configs/$(2).yaml
+TWO_SECONDS = --set prepare.windows.length_frames=40 --set prepare.windows.hop_frames=20 --set prepare.clips=runs/lanhar-synthetic/synthesize
+
+lanhar: .venv/.lanhar data/hapt/Raw-Data ## docs/semantics.md: windows named by words, on the data that open-data unpacks: runs/lanhar, runs/lanhar-synthetic
 	for job in synthesize prepare interpret; do $(PY) jobs/$$job.py --config configs/lanhar.yaml || exit; done
-	$(PY) jobs/prepare.py --config configs/lanhar_umafall.yaml --set prepare.clips=runs/lanhar/synthesize
-	$(PY) jobs/prepare.py --config configs/lanhar_umafall.yaml --set prepare.clips=runs/lanhar/synthesize \
+	$(call JOB,prepare,lanhar_umafall) --set prepare.clips=runs/lanhar/synthesize
+	$(call JOB,prepare,lanhar_umafall) --set prepare.clips=runs/lanhar/synthesize \
 	  --set name=lanhar-umafall-waist --set 'prepare.windows.sensors=[waist]'
 	for job in align evaluate; do $(PY) jobs/$$job.py --config configs/lanhar.yaml || exit; done
+	for job in synthesize prepare; do $(PY) jobs/$$job.py --config configs/lanhar_synthetic.yaml || exit; done
+	for sensor in right_wrist waist; do \
+	  $(call JOB,prepare,lanhar_umafall) $(TWO_SECONDS) --set name=lanhar-2s-$$sensor --set "prepare.windows.sensors=[$$sensor]" || exit; done
+	$(call JOB,prepare,lanhar) $(TWO_SECONDS) --set name=lanhar-2s-hapt
+	for job in align evaluate; do $(PY) jobs/$$job.py --config configs/lanhar_synthetic.yaml || exit; done
 
 realism: .venv/.installed ## docs/realism.md: virtual against real sensors, on the data that open-data unpacks
 	$(PY) -m vimu.evaluation.realism --data $(VIMU_DATA) --write docs/realism.md

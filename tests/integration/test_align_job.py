@@ -76,6 +76,13 @@ def test_the_evaluation_follows_the_metrics_contract(aligned):
     assert "<svg" in (published.folder / "report.html").read_text()
 
 
+def test_the_source_is_no_target_of_its_own(aligned, encoder):
+    folder = Path(str(aligned[0].runs_dir))
+    targets = {"itself": str(folder / "run" / "prepare"), "other": str(folder / "other" / "prepare")}
+    config = configured(folder, encoder, targets=targets)
+    assert list(evaluate.STAGE.plan(config).work.targets) == ["other"]
+
+
 def test_new_labels_are_given_as_texts(aligned, encoder, tmp_path):
     model = load_aligned(aligned[1].folder / "models" / "all-aligned-0" / "model.pt")
     files = encoder_files(str(encoder))

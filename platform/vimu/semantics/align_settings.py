@@ -70,7 +70,8 @@ class AlignSettings(Section):
     text_only: tuple[str, ...] = ()
     """Activities of the label file that take part in stage 1 by their texts alone, without a window."""
     targets: dict[str, LocationSetting] = Field(default_factory=dict)
-    """Other data sets to be tested on, none of their windows learnt from: a name -> its `prepare` folder."""
+    """Other data sets to be tested on, none of their windows learnt from: a name -> its `prepare` folder. The run's own
+    is left out."""
     text_encoder: str = "minilm"
     """Name in `configs/semantics/encoders.yaml`, or a folder in the Hugging Face layout."""
     tuned_layers: PositiveInt = 2

@@ -17,7 +17,7 @@ from vimu.evaluation.space_map import space_map_svg
 from vimu.runtime.errors import UserError, listed
 from vimu.runtime.manifest import Outcome, content_hash
 from vimu.runtime.published import Published, open_published
-from vimu.runtime.storage import write_whole
+from vimu.runtime.storage import absolute, write_whole
 from vimu.semantics.align_settings import AlignSettings
 from vimu.semantics.aligned import AlignedModel, load_aligned
 from vimu.semantics.channels import sensors_to_measure
@@ -62,6 +62,7 @@ def plan(config: Config) -> Plan[Work]:
     targets = {
         name: open_published(folder, made_by="python jobs/prepare.py --config ... of that run")
         for name, folder in settings.targets.items()
+        if absolute(folder) != absolute(prepared.folder)  # one configuration may serve each set as the source in turn
     }
     work = Work(settings, prepared, aligned, targets)
     return Plan(

@@ -4,7 +4,7 @@ PY := .venv/bin/python
 VIMU_DATA ?= ../shared/data
 export RAY_USAGE_STATS_ENABLED = 0
 
-.PHONY: demo test chaos lint open-data open lanhar realism clean
+.PHONY: demo cluster-demo test chaos lint open-data open lanhar realism clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -14,6 +14,11 @@ export RAY_USAGE_STATS_ENABLED = 0
 demo: .venv/.installed ## the main job on generated data, into runs/demo
 	$(PY) -m vimu.demo data/demo
 	$(PY) jobs/pipeline.py --config configs/demo.yaml
+
+cluster-demo: .venv/.installed ## a cluster of two nodes on loopback, closed by a token; the pipeline submitted to it: runs/cluster-demo
+	test -d data/demo || $(PY) -m vimu.demo data/demo
+	$(PY) -m vimu.cluster configs/demo.yaml
+	.venv/bin/vimu status runs/cluster-demo
 
 test: .venv/.installed ## all tests but those of `make chaos`, in two processes: those with Ray, and the others
 	VIMU_DATA=$(VIMU_DATA) $(PY) -m pytest --numprocesses 2

@@ -1,5 +1,7 @@
-"""`vimu doctor`, `vimu recognize`: what helps around the jobs, which are `python jobs/NAME.py`."""
+"""`vimu doctor`, `status`, `submit`, `recognize`: what helps around the jobs, which are `python jobs/NAME.py`."""
 
+import secrets
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,9 +13,11 @@ from vimu.doctor.check import as_json, show, worst
 from vimu.doctor.examine import examine
 from vimu.runtime.config import load_config
 from vimu.runtime.console import console
-from vimu.runtime.errors import EXIT_DONE, EXIT_USER, UserError
+from vimu.runtime.errors import EXIT_DONE, EXIT_OPERATION_FAILED, EXIT_USER, OperationError, UserError
+from vimu.runtime.storage import location
 from vimu.stages.config import Config
 from vimu.stages.job import ConfigOption, SetOption
+from vimu.stages.overview import overview
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 VERDICTS = {
@@ -58,6 +62,61 @@ def recognize(
         for name, n, shares in table.rows:
             shown.add_row(name, f"{n:,}", *(f"{share:.2f}" for share in shares))
         Console().print(shown)
+
+
+@app.command()
+def status(run: Annotated[str, typer.Argument(help="A run's folder or URI, e.g. runs/demo.")]) -> None:
+    """What a run has published, what is unfinished, and how its jobs ended: `vimu status runs/demo`."""
+    try:
+        stages, jobs = overview(location(run))
+    except UserError as error:
+        console.print(f"[bold red]error:[/] {escape(str(error))}")
+        raise typer.Exit(EXIT_USER) from error
+    shown = Table("stage", "state", "counts", box=None, padding=(0, 2, 0, 0))
+    for stage in stages:
+        shown.add_row(stage.name, stage.state, escape(stage.says))
+    Console().print(shown)
+    table = Table(
+        "job", "state", "exit", "started (UTC)", "ended", "host", "submission", box=None, padding=(0, 2, 0, 0)
+    )
+    for job in jobs:
+        state = "gone without a word: killed?" if job.state == "running" and job.lives is False else job.state
+        code = "" if job.exit_code is None else str(job.exit_code)
+        table.add_row(
+            job.job, state, code, job.started, job.ended or "", escape(job.host), escape(job.submission or "")
+        )
+    if jobs:
+        Console().print(table)
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+def submit(
+    command: Annotated[list[str], typer.Argument(help="After `--`: python jobs/synthesize.py --config ...")],
+    address: Annotated[
+        str, typer.Option(help="The head's dashboard.", envvar="RAY_API_SERVER_ADDRESS")
+    ] = "http://127.0.0.1:8265",
+    submission: Annotated[str | None, typer.Option(help="Id; a new one where none is given.")] = None,
+    working_dir: Annotated[Path, typer.Option(help="The checkout that is taken along.")] = Path(),
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Show the job's output and end with its code.")] = True,
+) -> None:
+    """Submit a job to a Ray cluster; ends with the job's own exit code.
+
+    vimu submit --address http://127.0.0.1:8265 -- python jobs/synthesize.py --config configs/demo.yaml
+    """
+    from vimu.cluster.submit import submit as submitted
+
+    try:
+        code = submitted(
+            command, address=address, submission=submission or f"vimu-{secrets.token_hex(4)}",
+            working_dir=working_dir.resolve(), wait=wait,
+        )  # fmt: skip
+    except UserError as error:
+        console.print(f"[bold red]error:[/] {escape(str(error))}")
+        raise typer.Exit(EXIT_USER) from error
+    except OperationError as error:
+        console.print(f"[bold red]failed:[/] {escape(str(error))}")
+        raise typer.Exit(EXIT_OPERATION_FAILED) from error
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -15,8 +15,9 @@ from ruamel.yaml import YAML
 from vimu.contracts import Rejection
 from vimu.runtime.config import S, load_config
 from vimu.runtime.console import console
-from vimu.runtime.errors import EXIT_INTERRUPTED, EXIT_OPERATION_FAILED, EXIT_USER, OperationError, UserError
+from vimu.runtime.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_OPERATION_FAILED, EXIT_USER, OperationError, UserError
 from vimu.runtime.published import Published
+from vimu.runtime.status import reported
 from vimu.semantics.summary import acceptance_lines
 from vimu.stages.config import Config
 from vimu.stages.inputs import require_inputs
@@ -46,7 +47,8 @@ def run_stage(stage: Stage[Any], estimate: Callable[[Config, Plan[Any]], str] | 
                 console.print(f"  {estimate(config, stage.shown(config, plan, update=update))}", markup=False)
             console.print(f"  {stage.state(config, plan, update=update)}", markup=False)
         else:
-            conclude(stage.run(config, plan, path, update=update))
+            with reported(config.run_dir, stage.name, exit_code_of):
+                conclude(stage.run(config, plan, path, update=update))
 
     help_text = f"vimu {stage.name}: `python jobs/{stage.name}.py --config configs/open.yaml`"
     run_job(run, help_text, run_update=run if stage.build_on is not None else None)
@@ -112,6 +114,21 @@ def run_job(
         traceback.print_exc()
         console.print(f"[bold red]failed:[/] {type(error).__name__}: {escape(str(error))}")
         sys.exit(EXIT_OPERATION_FAILED)
+
+
+def exit_code_of(error: BaseException | None) -> int:
+    """What a job ends with that ends by an exception, or, None, without one."""
+    if error is None:
+        return EXIT_DONE
+    if isinstance(error, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else EXIT_OPERATION_FAILED
+    if isinstance(error, UserError | Rejection):
+        return EXIT_USER
+    if isinstance(error, OperationError) or not isinstance(error, Exception):
+        return EXIT_OPERATION_FAILED
+    return EXIT_OPERATION_FAILED if _user_error_behind(error) is None else EXIT_USER
 
 
 def announce(stage: Stage[Any], config: Config, *, update: bool = False) -> Plan[Any]:

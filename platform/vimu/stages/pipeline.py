@@ -5,12 +5,13 @@ from typing import Any
 from vimu.runtime.console import console
 from vimu.runtime.published import SUCCESS
 from vimu.runtime.session import ray_session
+from vimu.runtime.status import reported
 from vimu.runtime.storage import absolute
 from vimu.serving.onnx_model import require_exporter
 from vimu.stages import crossval, evaluate, export, finetune, prepare, pretrain, synthesize, tune
 from vimu.stages.config import Config
 from vimu.stages.inputs import PIPELINE, require_inputs
-from vimu.stages.job import announce, conclude
+from vimu.stages.job import announce, conclude, exit_code_of
 from vimu.stages.stage import Stage
 
 
@@ -35,7 +36,7 @@ def run_pipeline(config: Config, config_path: str, dry_run: bool) -> None:
                 console.print(f"  plans of later stages need what `{stage.name}` publishes")
                 return
         return
-    with ray_session(config.ray):
+    with reported(config.run_dir, PIPELINE, exit_code_of), ray_session(config.ray):
         for stage in stages(config):
             conclude(stage.run(config, announce(stage, config), config_path))
     console.print(f"report: {absolute(config.run_dir / 'evaluate' / 'report.html')}")

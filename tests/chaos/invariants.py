@@ -46,7 +46,9 @@ def check_result(folder: Path) -> Result:
     hashes = [recording_sha256(clip.recording) for clip in clips_from(table)]
     assert hashes == table.column("sha256").to_pylist()
     assert _hash_of(zip(ids, hashes, strict=True)) == published.content_hash
-    assert not [p.name for p in folder.parent.iterdir() if p.name not in {folder.name, f".{folder.name}.lock"}]
+    assert not [
+        p.name for p in folder.parent.iterdir() if p.name not in {folder.name, f".{folder.name}.lock", ".status"}
+    ]
     return Result(
         counts["files_in"], frozenset(ids), published.content_hash,
         tuple(sorted((row["path"], row["reason"]) for row in left_out)),

@@ -111,6 +111,11 @@ def test_a_line_cut_short_is_a_lost_sample_of_the_stretch_it_stands_in(tmp_path)
     assert "filled: 1 samples of right_ankle acc" in recording.notes
 
 
+def test_a_table_without_a_label_is_a_reason(tmp_path):
+    config = of_pamap2(table={"separator": "space", "label": 60})
+    assert [r.reason for r in list_trials(pamap2(tmp_path, pamap2_rows()), config)[1]] == [Reason.NO_LABEL]
+
+
 # ---- Shoaib
 
 

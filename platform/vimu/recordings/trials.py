@@ -122,6 +122,8 @@ def _list_stretches(
         except Rejection as rejection:
             left_out.append(Rejection(name, rejection.reason, rejection.detail))
             continue
+        if not stretches:
+            left_out.append(Rejection(name, Reason.NO_LABEL, "no line of it has a label"))
         for s in stretches:
             trial = f"{name.removesuffix(path.suffix)}@{s.span[0]:06d}-{s.span[1]:06d}"
             subject = s.subject if s.subject is not None else match["subject"]

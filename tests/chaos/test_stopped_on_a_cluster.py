@@ -1,0 +1,63 @@
+"""`ray job stop` in the middle of a submitted job: submitted again, it goes on."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from invariants import check_not_repeated, check_nothing_to_read, check_result, finished_shards
+from running_job import run, wait_for
+
+from vimu.cluster.loopback import loopback_cluster
+from vimu.demo.archive import write_amass
+
+pytestmark = [pytest.mark.ray, pytest.mark.chaos]
+
+
+def test_a_stopped_job_is_submitted_again(configured, tmp_path, repo):
+    write_amass(tmp_path / "amass", n_subjects=12, takes_per_category=2)  # enough to be stopped in the middle of
+    alone, config = (configured(tmp_path / name, [tmp_path / "amass"]) for name in ("alone", "there"))
+    code, said = run(alone)
+    assert code == 0, said
+    undisturbed = check_result(alone.parent / "runs" / "chaos" / "synthesize")
+    folder = config.parent / "runs" / "chaos" / "synthesize"
+    staging = folder.with_name(".synthesize.staging")
+    with loopback_cluster() as cluster:
+        environment = os.environ | dict(cluster.environment)
+        command = [sys.executable, "jobs/synthesize.py", "--config", str(config)]
+
+        def called(arguments: list[str]) -> "subprocess.CompletedProcess[str]":
+            return subprocess.run(
+                arguments, cwd=repo, env=environment, capture_output=True, text=True, timeout=250
+            )  # fmt: skip
+
+        def submit(name: str, *options: str) -> "subprocess.CompletedProcess[str]":
+            start = [sys.executable, "-m", "vimu", "submit", "--address", cluster.dashboard, "--submission", name]
+            return subprocess.run(
+                [*start, *options, "--", *command],
+                cwd=repo,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=250,
+            )
+
+        assert submit("first", "--no-wait").returncode == 0
+        wait_for(lambda: len(finished_shards(staging)) >= 5)
+        stop = "import ray.job_submission as j, sys; c = j.JobSubmissionClient(sys.argv[1]); c.stop_job('first')"
+        stop += "\nwhile not c.get_job_status('first').is_terminal(): pass\nprint(c.get_job_status('first'))"
+        stopped = subprocess.run(
+            [sys.executable, "-c", stop, cluster.dashboard],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert "STOPPED" in stopped.stdout, stopped.stdout + stopped.stderr
+        check_nothing_to_read(folder)
+        before = finished_shards(staging)
+        again = submit("second")
+        assert again.returncode == 0, again.stdout + again.stderr
+    assert len(before) >= 5
+    check_not_repeated(before, folder)
+    assert check_result(folder) == undisturbed

@@ -68,7 +68,7 @@ def publish_windows(
         files = []
         for shard, rows in enumerate(np.array_split(np.arange(n), shards)):
             columns = [
-                [f"made {labels[i]}:{i:05d}" for i in rows], ["made"] * len(rows), [f"trial{i // 4}" for i in rows],
+                [f"made:{labels[i]}:{i:05d}" for i in rows], ["made"] * len(rows), [f"trial{i // 4}" for i in rows],
                 [f"s{i * 6 // n}" for i in rows], [labels[i] for i in rows], rows, [splits[i] for i in rows],
                 [1.0] * len(rows),
             ]  # fmt: skip
@@ -97,7 +97,11 @@ def publish_windows(
 def publish_descriptions(folder: Path, descriptions: dict[str, str]) -> None:
     """`folder/synthesize` with what an archive says of the clips that made windows are of: label -> description."""
     table = pa.table(
-        {"clip_id": [f"made {label}" for label in descriptions], "description": list(descriptions.values())}
+        {
+            "archive": ["made"] * len(descriptions),
+            "clip_id": list(descriptions),
+            "description": list(descriptions.values()),
+        }
     )
 
     def build(staging: Path, _: object) -> Outcome:

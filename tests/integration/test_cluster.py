@@ -80,6 +80,22 @@ def test_who_has_it_is(cluster):
     assert urllib.request.urlopen(request, timeout=30).status == 200  # noqa: S310
 
 
+def test_a_job_s_own_ray_is_closed_as_well(tmp_path, repo):
+    asks = """
+import os
+from vimu.runtime.session import RaySettings, ray_session
+with ray_session(RaySettings(num_cpus=1, object_store_mb=100)):
+    import ray
+    print(ray.get(ray.remote(lambda: os.environ["RAY_AUTH_MODE"]).remote()), len(os.environ["RAY_AUTH_TOKEN"]))
+"""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | {"HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", asks], env=environment, cwd=repo, capture_output=True, text=True, timeout=200
+    )
+    assert done.stdout.split() == ["token", "64"], done.stdout + done.stderr
+    assert not (tmp_path / ".ray").exists(), "no token may be left in the person's home"
+
+
 def test_a_cluster_that_is_not_there_is_one_sentence_and_exit_1(repo):
     here = Loopback("127.0.0.1:1", "http://127.0.0.1:1", {}, repo)
     done = submit(here, repo, "jobs/synthesize.py")

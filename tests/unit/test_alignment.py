@@ -1,5 +1,7 @@
 """What alignment is made of: signals turned upright, the space's losses, training that a class is kept out of."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -121,6 +123,8 @@ def test_several_sensors_are_windows_of_their_own_under_ids_of_their_own():
     assert one.window_id.tolist() == ["clip 1:0", "clip 1:30"] and one.sensors == ("waist",)
     said = Texts({"clip 1": "a walk", "clip 1:30": "a turn"}, frozenset(["clip 1:30"]))
     assert [part.tolist() for part in said.of(windows)] == [["a walk", "a turn"], [True, False]]
+    copies = replace(windows, window_id=np.array(["clip 1+1:0", "clip 1+2:0"]))
+    assert said.of(copies)[0].tolist() == ["a walk", "a walk"]
 
 
 def test_results_by_hand():

@@ -268,6 +268,65 @@ def test_hhar_without_its_gyroscope_table_or_its_header_is_a_reason(tmp_path):
     assert [r.reason for r in list_trials(tmp_path / "b", config)[1]] == [Reason.UNREADABLE]
 
 
+def test_a_clock_that_jumps_fills_no_years_and_a_phone_that_slows_down_is_a_reason(tmp_path):
+    config = load_recordings("hhar")
+    paths = [hhar(tmp_path) / f"Phones_{kind}.csv" for kind in ("accelerometer", "gyroscope")]
+    text = [path.read_text().splitlines() for path in paths]
+    jumped = [list(lines) for lines in text]
+    words = jumped[0][1].split(",")
+    jumped[0][1] = ",".join([words[0], "1", *words[2:]])
+    for path, lines in zip(paths, jumped, strict=True):
+        path.write_text("\n".join(lines) + "\n")
+    trials, _ = list_trials(tmp_path, config)
+    recording = read_trial(trials[0], config, sensors=["waist"], rate_hz=50.0)
+    assert 200 < len(recording.acc) < 400
+    for path, lines in zip(paths, text, strict=True):  # every second sample of the middle third is lost: half the pace
+        ours = [line for line in lines[1:] if "s3mini_1" in line and line.endswith("walk")]
+        third = len(ours) // 3
+        slow = ours[: 2 * third] + ours[2 * third :: 3]
+        path.write_text("\n".join([lines[0], *slow]) + "\n")
+    assert rejected(list_trials(tmp_path, config)[0][0], config, ["waist"]).reason == Reason.UNKNOWN_RATE
+
+
+@pytest.mark.parametrize("value", ["1e39", "1e300", "inf"])
+def test_what_no_sensor_gives_is_a_reason(tmp_path, value):
+    config = load_recordings("motionsense")
+    path = motionsense(tmp_path) / "A_DeviceMotion_data/ups_3/sub_12.csv"
+    lines = path.read_text().splitlines()
+    for i in range(100, 104):
+        words = lines[i].split(",")
+        lines[i] = ",".join([*words[:7], value, *words[8:]])
+    path.write_text("\n".join(lines))
+    (trial,), _ = list_trials(tmp_path, config)
+    if value == "inf":  # no number: a lost sample
+        assert (
+            "filled: 4 samples of right_pocket gyr"
+            in read_trial(trial, config, sensors=["right_pocket"], rate_hz=50.0).notes
+        )
+    else:
+        assert rejected(trial, config, ["right_pocket"]).reason == Reason.NON_FINITE
+
+
+def test_lines_without_a_label_are_a_row_and_no_part_of_the_activity_before(tmp_path):
+    path = shoaib(tmp_path) / "DataSet" / "Participant_3.csv"
+    lines = path.read_text().splitlines()
+    for i in range(202, 302):
+        lines[i] = lines[i].rpartition(",")[0] + ","
+    path.write_text("\n".join(lines))
+    trials, left_out = list_trials(tmp_path, load_recordings("shoaib"))
+    assert [t.span for t in trials] == [(1, 200), (301, 600)]
+    assert [(r.path, r.reason) for r in left_out] == [("DataSet/Participant_3@000201-000300", Reason.NO_LABEL)]
+
+
+def test_uci_har_s_other_signals_must_be_of_the_same_windows(tmp_path):
+    config = load_recordings("uci_har")
+    folder = uci_har(tmp_path) / "UCI HAR Dataset/train/Inertial Signals"
+    lines = (folder / "total_acc_y_train.txt").read_text().splitlines()
+    (folder / "total_acc_y_train.txt").write_text("\n".join([lines[5], *lines]))
+    trials, _ = list_trials(tmp_path, config)
+    assert rejected(trials[0], config, ["waist"]).reason == Reason.BAD_SHAPE
+
+
 # ---- what a set's YAML may say
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from vimu.cluster.loopback import loopback_cluster
-from vimu.cluster.submit import submit
+from vimu.cluster.submit import runtime_env_of, submit
 from vimu.runtime.config import load_config
 from vimu.runtime.errors import EXIT_USER, OperationError, UserError
 from vimu.stages.config import Config
@@ -25,6 +25,7 @@ def main() -> int:
     given = parser.parse_args()
     try:
         settings = load_config(Config, given.config)
+        runtime_env_of(Path.cwd())
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USER

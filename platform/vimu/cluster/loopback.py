@@ -1,4 +1,6 @@
-"""A Ray cluster of two nodes on this machine, closed to others: loopback addresses, token authentication, own folder.
+"""A Ray cluster of two nodes on this machine, closed to others by a token; its dashboard is on loopback.
+
+Ray turns a loopback address for its nodes into the machine's own: the token is what closes their ports.
 
 What it starts it ends, by process group; `ray stop` would end every Ray on the machine.
 """
@@ -41,7 +43,7 @@ def loopback_cluster(n_nodes: int = 2) -> Iterator[Loopback]:
     """Start nodes of one CPU each; end them.
 
     Raises:
-        OperationError: a node did not start; the message says where its log is.
+        OperationError: the head did not start; the message has the end of what it said.
     """
     folder = Path(tempfile.mkdtemp(prefix="vimu-ray-", dir="/tmp"))
     token = folder / "token"

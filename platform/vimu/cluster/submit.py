@@ -7,6 +7,7 @@ import asyncio
 import logging
 import shlex
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -40,18 +41,24 @@ def submit(command: Sequence[str], *, address: str, submission: str, working_dir
     logging.getLogger("ray").setLevel(logging.WARNING)  # a line for each file that is not taken along
     try:
         client.submit_job(entrypoint=shlex.join(command), submission_id=submission, runtime_env=runtime_env)
-    except (RuntimeError, ConnectionError, ValueError) as error:
+    except Exception as error:
         raise OperationError(f"The cluster at `{address}` must take the job, but: {_short(error)}.") from error
     print(f"submitted as {submission}; ray job stop {submission} --address {address} ends it", file=sys.stderr)
     if not wait:
         return 0
     try:
         asyncio.run(_follow(client, submission))
+        while not (info := client.get_job_info(submission)).status.is_terminal():
+            time.sleep(1)  # its output may end before it does
     except KeyboardInterrupt:
         client.stop_job(submission)
         print(f"stopped {submission}. Submit again: what is finished is not repeated.", file=sys.stderr)
         return EXIT_INTERRUPTED
-    info = client.get_job_info(submission)
+    except Exception as error:
+        raise OperationError(
+            f"The cluster at `{address}` must answer, but: {_short(error)}. The job goes on: ray job logs {submission} "
+            f"--address {address}"
+        ) from error
     if info.driver_exit_code is not None:
         return int(info.driver_exit_code) % 256
     print(f"{info.status}: {info.message}", file=sys.stderr)
@@ -73,7 +80,7 @@ def _client(address: str) -> Any:
         return JobSubmissionClient(address)
     except ImportError as error:
         raise UserError("Ray's job client must be installed, but is not: pip install 'vimu[cluster]'") from error
-    except (RuntimeError, ConnectionError) as error:
+    except Exception as error:  # a refused token is Ray's own kind
         raise OperationError(
             f"A cluster's dashboard must answer at `{address}`, but: {_short(error)}. With token authentication set "
             "RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH."

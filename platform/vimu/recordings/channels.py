@@ -12,6 +12,8 @@ from vimu.recordings.config import RecordingConfig
 from vimu.recordings.timeline import fill_gaps, on_timeline, usable_span
 
 Kind = Literal["acc", "gyr"]
+LEAST_SAMPLES = 4
+"""Of the cubic spline that puts them on a timeline."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,18 @@ def even_recording(
         said.append(f"cut: {head_s:.2f} s at the start, {tail_s:.2f} s at the end, beside a long gap")
     even: dict[tuple[str, Kind], Float[np.ndarray, "frames 3"]] = {}
     for key, channel in channels.items():
-        times, values = fill_gaps(channel.times, channel.values, channel.rate_hz)
+        # what lies beyond a long gap is not filled: a wrong clock there may be years away
+        inside = (channel.times >= start - config.max_gap_s) & (channel.times <= end + config.max_gap_s)
+        if inside.sum() < LEAST_SAMPLES:
+            raise Rejection(path, Reason.TOO_SHORT, f"{channel.name} has {int(inside.sum())} samples that can be used")
+        times, values = fill_gaps(channel.times[inside], channel.values[inside], channel.rate_hz)
         n_filled = int(np.isin(times[(times > start) & (times < end)], channel.times, invert=True).sum())
         if n_filled:
             said.append(f"filled: {n_filled} samples of {channel.name}")
         even[key] = on_timeline(times, values, from_hz=channel.rate_hz, to_hz=rate_hz, span=(start, end))
+    for (_, kind), signal in even.items():
+        if not (np.abs(signal) < np.finfo(np.float32).max).all():
+            raise Rejection(path, Reason.NON_FINITE, f"{kind} has values that no sensor gives")
     absent = np.full_like(even[sensors[0], "acc"], np.nan)
     acc = np.stack([even[name, "acc"] for name in sensors], axis=1).astype(np.float32)
     gyr = np.stack([even.get((name, "gyr"), absent) for name in sensors], axis=1).astype(np.float32)

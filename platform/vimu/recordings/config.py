@@ -21,7 +21,7 @@ from vimu.runtime.config import Section, find_yaml, validate
 from vimu.runtime.errors import UserError, listed
 from vimu.runtime.yaml import read_yaml
 
-Column = Annotated[int, Field(ge=0)] | str | tuple[str, ...]
+Column = Annotated[int, Field(ge=0, strict=True)] | str | Annotated[tuple[str, ...], Field(min_length=1)]
 """Of a table: counted from 0, or by the name that the header gives it; several names are added up."""
 
 

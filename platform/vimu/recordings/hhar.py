@@ -147,8 +147,12 @@ def _channel(path: Path, span: tuple[int, ...], name: str, unit: float, config: 
     if not low <= pace_hz <= high:
         detail = f"{name} must have {low:g} to {high:g} rows a second, but has {pace_hz:.1f}"
         raise Rejection(str(path), Reason.UNKNOWN_RATE, detail)
-    times = sample_times(arrival_s, rate_hz=pace_hz) + rows[good, 0][0] / 1000
-    return Channel(name, pace_hz, times, rows[good, 1:] * unit)
+    times = sample_times(arrival_s, rate_hz=pace_hz)
+    late_s = float((arrival_s - times).max())
+    if late_s > config.max_gap_s:  # phones under load slow down
+        detail = f"rows of {name} come up to {late_s:.1f} s off an even pace"
+        raise Rejection(str(path), Reason.UNKNOWN_RATE, detail)
+    return Channel(name, pace_hz, times + rows[good, 0][0] / 1000, rows[good, 1:] * unit)
 
 
 def _pace_hz(arrival_s: Float[np.ndarray, " rows"]) -> float:

@@ -4,6 +4,7 @@ One file is one trial, or a column labels stretches of it. Written for the layou
 MotionSense are published; another set in such a layout takes YAML and no code.
 """
 
+import codecs
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from vimu.recordings.text_lines import numbers, read_lines
 
 MAX_BYTES = 2**29
 """PAMAP2's longest file has 0.2 GB."""
+MAX_SAMPLES = 500_000
+"""Of one trial, whose lines are taken apart: more than an hour at 100 Hz."""
 SEPARATORS = {",": b",", ";": b";", "tab": b"\t", "space": None}
 
 
@@ -34,9 +37,11 @@ def stretches(path: Path, config: RecordingConfig) -> list[Stretch]:
     labels: list[str] = []
     for line in lines:
         words = _words(line, settings)
-        label = words[at].strip().decode("utf-8", errors="replace") if at < len(words) else ""
-        labels.append(label or (labels[-1] if labels else ""))
-    return [Stretch(label, (first, last)) for label, first, last in runs(labels) if label]
+        if at < len(words):
+            labels.append(words[at].strip().strip(b'"').decode("utf-8", errors="replace"))
+        else:
+            labels.append(labels[-1] if labels else "")
+    return [Stretch(label, (first, last)) for label, first, last in runs(labels)]
 
 
 def read(
@@ -51,6 +56,9 @@ def read(
     lines, header = _lines(path, settings)
     if span is not None:
         lines = lines[span[0] - 1 : span[1]]
+    if len(lines) > MAX_SAMPLES:
+        detail = f"{len(lines):,} samples of one trial, the limit is {MAX_SAMPLES:,}"
+        raise Rejection(str(path), Reason.OVERSIZED, detail)
     rows = [_words(line, settings) for line in lines]
     width = max((len(row) for row in rows), default=0)
     channels: dict[tuple[str, Kind], Channel] = {}
@@ -79,6 +87,8 @@ def _settings(config: RecordingConfig) -> TableSettings:
 def _lines(path: Path, settings: TableSettings) -> tuple[list[bytes], list[str]]:
     """The samples' lines, and the names of the columns; none where there is no header."""
     lines = read_lines(path, max_bytes=MAX_BYTES)
+    if lines:
+        lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
     n = settings.header_lines
     if len(lines) <= n:
         raise Rejection(str(path), Reason.UNREADABLE, f"has {len(lines)} lines, of which {n} are its header")

@@ -140,6 +140,8 @@ def _list_stretches(
 
 def _unused(name: str, activity: str, config: RecordingConfig) -> Rejection | None:
     """Why trials of an activity are not used; None where they are."""
+    if not activity:
+        return Rejection(name, Reason.NO_LABEL, "its lines have no label")
     if activity in config.left_out:
         return Rejection(name, Reason.REMOVED_BY_RULE, f"{activity}: {config.left_out[activity]}")
     if activity not in config.activities:

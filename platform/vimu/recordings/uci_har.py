@@ -44,6 +44,8 @@ def stretches(path: Path, config: RecordingConfig) -> list[Stretch]:
     beside = (labels, *(signal_path(path, kind, axis) for kind in SIGNALS for axis in "xyz"))
     paths = (path, labels, signal_path(path, "acc", "x"))
     who, what, signal = ([line.strip() for line in read_lines(p, max_bytes=MAX_BYTES)] for p in paths)
+    if not all(who):
+        raise Rejection(str(path), Reason.BAD_SHAPE, "a line of it names nobody")
     if not len(who) == len(what) == len(signal):
         detail = f"{len(who)} lines of people, {len(what)} of activities, {len(signal)} of signals must be as many"
         raise Rejection(str(path), Reason.BAD_SHAPE, detail)
@@ -86,4 +88,6 @@ def _samples(path: Path, span: tuple[int, int]) -> Float[np.ndarray, " samples"]
     if span[1] > len(lines):
         raise Rejection(str(path), Reason.BAD_SHAPE, f"must have {span[1]:,} windows, but has {len(lines):,}")
     windows = numbers([line.split() for line in lines[span[0] - 1 : span[1]]], LENGTH)
+    if not np.array_equal(windows[1:, :HOP], windows[:-1, HOP:], equal_nan=True):
+        raise Rejection(str(path), Reason.BAD_SHAPE, "its windows do not follow on one another as the others' do")
     return np.concatenate([windows[0], windows[1:, HOP:].ravel()])

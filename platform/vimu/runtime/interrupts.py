@@ -15,18 +15,20 @@ def interruptible() -> Iterator[Callable[[], None]]:
     """
     came = threading.Event()
 
-    def note(number: int, frame: FrameType | None) -> None:
-        came.set()
-        signal.default_int_handler(number, frame)
-
     def check() -> None:
         if came.is_set():
             raise KeyboardInterrupt
 
-    if threading.current_thread() is not threading.main_thread():
-        yield check
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield check  # ignored, as of a job in the background, stays ignored
         return
-    before = signal.signal(signal.SIGINT, note)
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.set()
+        before(number, frame)
+
+    signal.signal(signal.SIGINT, note)
     try:
         yield check
     finally:

@@ -2,7 +2,9 @@
 
 import logging
 import os
+import secrets
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +46,7 @@ def ray_session(settings: RaySettings) -> Iterator[None]:
     os.environ.setdefault("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # Tune's tables; the tune job says what a trial gave
     os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")  # a page a run otherwise; failures raise anyway
+    close_to_others()
     import ray  # here, after the environment is set: Ray reads it on import
 
     if ray.is_initialized():
@@ -67,8 +70,6 @@ def ray_session(settings: RaySettings) -> Iterator[None]:
                 "ray.wait_for_nodes_s=900."
             )
     else:
-        # Set here and not left to Ray: with the mode unset, it writes a token into the person's home.
-        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
         _init(
             "Ray did not start: a machine that is busy, or short of memory or disk, is too slow for it. Run the same "
             "command again when it is free",
@@ -82,6 +83,20 @@ def ray_session(settings: RaySettings) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def close_to_others() -> None:
+    """Have a local Ray ask for a token that this process and its children alone know; call it before Ray is imported.
+
+    Ray listens on every address of the machine, and runs what it is sent. Where the mode is unset, it would write a
+    token into the person's home. A Ray that was imported before, by a notebook, has read its environment already.
+    """
+    if os.environ.get("RAY_ADDRESS") or "RAY_AUTH_MODE" in os.environ:
+        return
+    if "ray" in sys.modules:
+        os.environ["RAY_AUTH_MODE"] = "disabled"
+    else:
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 
 def _require_listener(address: str, wait_s: float, failed: str) -> None:

@@ -38,7 +38,13 @@ class Status:
         """Whether its process is there; None where that is another machine's to know."""
         if self.state == "ended":
             return False
-        return Path(f"/proc/{self.pid}").exists() if self.host == socket.gethostname() else None
+        if self.host != socket.gethostname() or not Path("/proc/self").exists():
+            return None
+        try:
+            begun = Path(f"/proc/{self.pid}/stat").stat().st_ctime
+        except OSError:
+            return False
+        return begun <= datetime.fromisoformat(self.started).timestamp() + 60  # else another one has its number
 
 
 @contextmanager
@@ -70,7 +76,8 @@ def reported(run_dir: Location, job: str, exit_code_of: Callable[[BaseException 
 def read_status(place: Location) -> Status | None:
     """None where there is no report, or it is none."""
     try:
-        return Status(**json.loads(place.read_text(encoding="utf-8")))
+        status = Status(**json.loads(place.read_text(encoding="utf-8")))
+        return status if isinstance(status.started, str) and isinstance(status.pid, int) else None
     except Exception:  # noqa: BLE001 - every store has errors of its own, and the job will meet them
         return None
 

@@ -1,5 +1,6 @@
 """What an alignment learns from: windows of a data set, sensor by sensor, the class of each, and what is said of it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,13 +13,16 @@ from vimu.semantics.channels import FEATURE_SET, six_channels
 from vimu.windows.features import channel_names
 from vimu.windows.schema import WindowSet
 
+COPY = re.compile(r"\+\d+$")
+"""What the name of an up-sampled clip's copy ends in."""
+
 
 @dataclass(frozen=True)
 class Texts:
     """What is said of windows."""
 
     by_window: Mapping[str, str]
-    """Of a window's id, or of the clip that it was cut from."""
+    """Of a window's id, or of the clip that it was cut from, `ARCHIVE:CLIP`."""
     flagged: frozenset[str] = frozenset()
     """Ids of windows whose text the judge did not take."""
 
@@ -33,7 +37,8 @@ class Texts:
 
     def of(self, windows: WindowSet) -> tuple[np.ndarray[Any, Any], Bool[np.ndarray, " windows"]]:
         """Each window's text, and whether it was accepted."""
-        ids, clips = windows.window_id.tolist(), windows.source.tolist()
+        ids = windows.window_id.tolist()
+        clips = [COPY.sub("", source) for source in windows.source.tolist()]
         said = [self.by_window.get(i) or self.by_window[clip] for i, clip in zip(ids, clips, strict=True)]
         return np.array(said, dtype=np.str_), np.array([i not in self.flagged for i in ids], dtype=bool)
 

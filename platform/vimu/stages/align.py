@@ -39,6 +39,8 @@ class Work:
     sensors: tuple[str, ...]
     labels: Labels
     fits: list[Fit]
+    learnable: list[str]
+    """Classes with training windows."""
     start: Published | None
 
 
@@ -59,7 +61,7 @@ def plan(config: Config) -> Plan[Work]:
     datasets = (details["real_dataset"],) if settings.learn == "real" else tuple(details["virtual_datasets"])
     counts = Counter[str]()
     for dataset in datasets:
-        there = details["windows"][dataset].get("train", {})
+        there = details["windows"].get(dataset, {}).get("train", {})
         counts.update({label: n for label, n in there.items() if label in members})
     learnable = [name for name, of in settings.classes.items() if any(counts[label] for label in of)]
     if lacking := [c for c in settings.classes if c not in learnable and c not in settings.unseen]:
@@ -75,6 +77,9 @@ def plan(config: Config) -> Plan[Work]:
     start = None
     if settings.start is not None:
         start = open_published(settings.start, made_by="python jobs/align.py --config ... of that run")
+    work = Work(settings, prepared, interpreted, datasets, sensors, labels, fits, learnable, start)
+    _starts(work)  # what does not fit is said before anything starts
+    descriptions = None if interpreted else content_hash(_descriptions(config).items())
     return Plan(
         identity={
             "settings": settings.model_dump(mode="json", exclude={"targets", "n_workers", "n_trees", "start"}),
@@ -82,6 +87,7 @@ def plan(config: Config) -> Plan[Work]:
             "labels": labels.digest,
             "datasets": list(datasets),
             "sensors": list(sensors),
+            "descriptions": descriptions,
             "inputs": input_identity(*(p for p in (prepared, interpreted, start) if p is not None)),
         },
         counts={
@@ -89,7 +95,7 @@ def plan(config: Config) -> Plan[Work]:
             "unseen": len(settings.unseen), "models": len(fits), "workers": settings.n_workers,
         },
         tables={f"training windows of {listed(datasets)}, at {listed(sensors)}": sorted(counts.items())},
-        work=Work(settings, prepared, interpreted, datasets, sensors, labels, fits, start),
+        work=work,
     )  # fmt: skip
 
 
@@ -108,11 +114,11 @@ def _sensors(prepared: Published, interpreted: Published | None) -> tuple[str, .
 
 
 def _descriptions(config: Config) -> dict[str, str]:
-    """What the archives say of each clip."""
+    """What the archives say of each clip, by `ARCHIVE:CLIP`, as windows name their source."""
     said: dict[str, str] = {}
     for file in clips_of(config).files("clips/"):
-        table = file.columns(["clip_id", "description"])
-        said |= dict(zip(*(table.column(name).to_pylist() for name in ("clip_id", "description")), strict=True))
+        rows = file.columns(["archive", "clip_id", "description"]).to_pylist()
+        said |= {f"{row['archive']}:{row['clip_id']}": row["description"] for row in rows}
     return said
 
 
@@ -142,8 +148,8 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
         ),
         licences=work.prepared.manifest["licences"],
         details={
-            "datasets": list(work.datasets), "sensors": list(work.sensors),
-            "synthetic": work.prepared.details["synthetic"],
+            "datasets": list(work.datasets), "sensors": list(work.sensors), "learnable": work.learnable,
+            "started_from": _learnt_before(work.start), "synthetic": work.prepared.details["synthetic"],
             "fits": [asdict(fit) for fit in work.fits],
             "val_macro_f1": {name: log["val_macro_f1"] for name, log in logs.items()},
             "seconds": {name: log["seconds"] for name, log in logs.items()},
@@ -168,9 +174,15 @@ def job_of(work: Work, identity: Mapping[str, Any], descriptions: dict[str, str]
 
 
 def _starts(work: Work) -> dict[str, str]:
-    """Model -> the file that it goes on from: of its own name, else of all classes with its seed."""
+    """Model -> the file that it goes on from: of its own name, else of all classes with its seed.
+
+    Raises:
+        UserError: no alignment is there, it lacks a seed, or what is to stay unseen was learnt there.
+    """
     if work.start is None:
         return {}
+    if (stage := work.start.manifest["stage"]) != NAME:
+        raise UserError(f"`align.start` must be an `align` folder, but `{work.start.folder}` is of `{stage}`.")
     names = {Fit(**raw).name for raw in work.start.details["fits"]}
     from_which = {
         fit.name: fit.name if fit.name in names else Fit("all", "aligned", fit.seed).name
@@ -179,7 +191,18 @@ def _starts(work: Work) -> dict[str, str]:
     }
     if lacking := sorted(set(from_which.values()) - names):
         raise UserError(f"`align.start` must hold models {listed(lacking)}, but `{work.start.folder}` does not.")
+    known = [name for name in work.settings.unseen if name in work.start.details["learnable"]]
+    unseen_from = {other for name, other in from_which.items() if name.startswith("unseen")}
+    if known and not all(other.startswith("unseen") for other in unseen_from):
+        raise UserError(
+            f"`align.start` must have been kept from `align.unseen`, but `{work.start.folder}` learnt {listed(known)}."
+        )
     return {name: str(work.start.file(f"models/{other}/{MODEL_FILE}").local()) for name, other in from_which.items()}
+
+
+def _learnt_before(start: Published | None) -> list[str]:
+    """Data sets that an alignment to go on from has learnt from."""
+    return [] if start is None else [*start.details["datasets"], *start.details["started_from"]]
 
 
 def settings_of(config: Config) -> AlignSettings:

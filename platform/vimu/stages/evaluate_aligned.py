@@ -64,6 +64,12 @@ def plan(config: Config) -> Plan[Work]:
         for name, folder in settings.targets.items()
         if absolute(folder) != absolute(prepared.folder)  # one configuration may serve each set as the source in turn
     }
+    learnt = aligned.details.get("started_from", [])
+    if known := [name for name, target in targets.items() if target.details["real_dataset"] in learnt]:
+        raise UserError(
+            f"`align.targets` must be of data sets that nothing was learnt from, but {listed(known)} is of "
+            f"{listed(learnt)}, which the alignment of `align.start` learnt from."
+        )
     work = Work(settings, prepared, aligned, targets)
     return Plan(
         identity={

@@ -17,6 +17,7 @@ from vimu.runtime.config import S, load_config
 from vimu.runtime.console import console
 from vimu.runtime.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_OPERATION_FAILED, EXIT_USER, OperationError, UserError
 from vimu.runtime.published import Published
+from vimu.runtime.session import close_to_others
 from vimu.runtime.status import reported
 from vimu.semantics.summary import acceptance_lines
 from vimu.stages.config import Config
@@ -65,6 +66,7 @@ def run_job(
     Args:
         run_update: for a job that takes `--update`: gets it as its last argument.
     """
+    close_to_others()
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
     def main(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from vimu.runtime.errors import UserError
 from vimu.runtime.published import SUCCESS, manifest_path
 from vimu.runtime.status import FOLDER, Status, statuses
-from vimu.runtime.storage import Location
+from vimu.runtime.storage import Location, require_store
 from vimu.stages.shards import MARKS
 
 ORDER = (
@@ -33,6 +33,7 @@ def overview(run_dir: Location) -> tuple[list[StageState], list[Status]]:
     Raises:
         UserError: there is no such run.
     """
+    require_store(run_dir)
     if not run_dir.is_dir():
         raise UserError(f"`{run_dir}` must be a run's folder, e.g. runs/demo, but is none.")
     names = {p.name for p in run_dir.iterdir() if p.is_dir() and (p / SUCCESS).is_file()}
@@ -53,6 +54,7 @@ def _state(run_dir: Location, name: str) -> StageState:
     try:
         named = (folder / SUCCESS).read_text(encoding="utf-8").strip()
         counts = json.loads(manifest_path(folder, named).read_text(encoding="utf-8"))["counts"]
-    except (OSError, ValueError, KeyError):
+        said = "  ".join(f"{key} {value:,}" for key, value in counts.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return StageState(name, "damaged", "its manifest cannot be read")
-    return StageState(name, "published", "  ".join(f"{key} {value:,}" for key, value in counts.items()))
+    return StageState(name, "published", said)

@@ -23,7 +23,7 @@ cluster-demo: .venv/.installed ## a cluster of two nodes on loopback, closed by 
 test: .venv/.installed ## all tests but those of `make chaos`, in two processes: those with Ray, and the others
 	VIMU_DATA=$(VIMU_DATA) $(PY) -m pytest --numprocesses 2
 
-chaos: .venv/.installed ## kill drivers, workers and nodes of running jobs, fill disks: about ten minutes
+chaos: .venv/.installed ## kill drivers, workers and nodes of running jobs, fill disks, submit to a cluster: about twelve minutes
 	$(PY) -m pytest -m chaos tests/chaos
 
 lint: .venv/.installed ## ruff, mypy, import-linter

@@ -15,7 +15,7 @@ from vimu.cluster.loopback import Loopback, loopback_cluster
 from vimu.demo.archive import write_amass
 from vimu.runtime.published import open_published
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.chaos]  # a busy machine takes minutes to start two nodes
 
 
 @pytest.fixture(scope="module")

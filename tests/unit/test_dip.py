@@ -242,5 +242,5 @@ def test_faulty_yaml_is_the_users_error(tmp_path, changes, message):
 
 
 def test_an_unknown_set_lists_those_there_are():
-    with pytest.raises(UserError, match="dip, hapt, umafall"):
+    with pytest.raises(UserError, match="dip, hapt, hhar, motionsense, pamap2, shoaib, uci_har, umafall"):
         load_recordings("opportunity")

@@ -179,7 +179,7 @@ def test_an_alignment_goes_on_from_another_s_sensor_encoder(aligned, of_mocap, e
 def test_classes_without_training_windows_and_targets_that_do_not_fit_are_refused(aligned, encoder):
     config, _ = aligned
     folder = Path(str(config.runs_dir))
-    with pytest.raises(UserError, match="hopping has none"):
+    with pytest.raises(UserError, match="hop has none"):
         align.plan(configured(folder, encoder, classes=CLASSES | {"hop": ["hopping"]}))
     few = configured(folder, encoder, targets={"far": str(folder / "nowhere" / "prepare")})
     with pytest.raises(UserError, match="nowhere"):

@@ -20,7 +20,6 @@ pytestmark = [pytest.mark.ray, pytest.mark.chaos]  # a busy machine takes minute
 
 @pytest.fixture(scope="module")
 def cluster():
-    pytest.importorskip("aiohttp_cors", reason="pip install 'vimu[cluster]'")
     with loopback_cluster() as started:
         yield started
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from ray.autoscaler._private.util import prepare_config, validate_config
 from ruamel.yaml import YAML
 
 from vimu.cluster.__main__ import with_absolute_paths
@@ -16,9 +17,8 @@ LAUNCHER = ["cluster.yaml", "deploy/gcp.yaml", "deploy/on_premises.yaml"]
 
 def schema_errors(raw: dict) -> str:
     """What Ray's launcher says of a file; `ray up` asks the same."""
-    util = pytest.importorskip("ray.autoscaler._private.util", reason="a private module of Ray 2.60")
     try:
-        util.validate_config(util.prepare_config(raw))
+        validate_config(prepare_config(raw))
     except Exception as error:  # noqa: BLE001 - jsonschema's, ValueError, ClickException
         return f"{type(error).__name__}: {error}"
     return ""

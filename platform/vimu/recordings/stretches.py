@@ -17,8 +17,8 @@ class Stretch:
 
     activity: str
     """As the file calls it."""
-    span: tuple[int, ...]
-    """What the reader needs to find it again; the first two numbers name the trial."""
+    span: tuple[int, ...] | None
+    """What the reader needs to find it again; the first two numbers name the trial. None: the whole file."""
     subject: str | None = None
     """None: the file's name says it."""
     session: str = ""

@@ -11,7 +11,7 @@ from vimu.recordings.conformance import check_recording
 from vimu.recordings.hapt import gyro_path
 from vimu.recordings.readers import READERS
 from vimu.recordings.segments import read_segments, without_zeros
-from vimu.recordings.stretches import LISTERS
+from vimu.recordings.stretches import LISTERS, Stretch
 from vimu.runtime.errors import UserError
 
 
@@ -46,26 +46,7 @@ def list_trials(root: Path, config: RecordingConfig) -> tuple[list[TrialFile], l
         raise UserError(f"`{root}` must be a folder with files `{config.files}` of {config.name}, but {state}.")
     if config.segments is not None:
         return _list_segments(root, paths, config, config.segments)
-    if config.in_file:
-        return _list_stretches(root, paths, config)
-    trials: list[TrialFile] = []
-    left_out: list[Rejection] = []
-    for path in paths:
-        name = path.relative_to(root).as_posix()
-        match = re.search(config.trial, name)
-        if match is None:
-            left_out.append(Rejection(name, Reason.NO_LABEL, "its name does not say subject and activity"))
-            continue
-        reason = _unused(name, match["activity"], config)
-        if reason is not None:
-            left_out.append(reason)
-        else:
-            trial = name.removesuffix(path.suffix)
-            activity, session = config.activities[match["activity"]].name, match.groupdict().get("session")
-            trials.append(
-                TrialFile(path, trial, match["subject"], activity, f"{match['subject']} {session or ''}".strip())
-            )
-    return trials, left_out
+    return _list_stretches(root, paths, config)
 
 
 def _list_segments(
@@ -108,33 +89,35 @@ def _list_segments(
 def _list_stretches(
     root: Path, paths: Sequence[Path], config: RecordingConfig
 ) -> tuple[list[TrialFile], list[Rejection]]:
-    """Every stretch that the reader finds in the files at `paths`."""
+    """Every file at `paths` as one trial, or every stretch that its reader finds in it."""
     trials: list[TrialFile] = []
     left_out: list[Rejection] = []
     for path in paths:
         name = path.relative_to(root).as_posix()
         match = re.search(config.trial, name)
         if match is None:
-            left_out.append(Rejection(name, Reason.NO_LABEL, f"its name does not fit `{config.trial}`"))
+            says = f"fit `{config.trial}`" if config.in_file else "say subject and activity"
+            left_out.append(Rejection(name, Reason.NO_LABEL, f"its name does not {says}"))
             continue
         try:
-            stretches = LISTERS[config.reader](path, config)
+            stretches = LISTERS[config.reader](path, config) if config.in_file else [Stretch(match["activity"], None)]
         except Rejection as rejection:
             left_out.append(Rejection(name, rejection.reason, rejection.detail))
             continue
         if not stretches:
             left_out.append(Rejection(name, Reason.NO_LABEL, "no line of it has a label"))
         for s in stretches:
-            trial = f"{name.removesuffix(path.suffix)}@{s.span[0]:06d}-{s.span[1]:06d}"
-            subject = s.subject if s.subject is not None else match["subject"]
-            reason = _unused(trial, s.activity, config)
+            trial = name.removesuffix(path.suffix)
+            if s.span is not None:
+                trial += f"@{s.span[0]:06d}-{s.span[1]:06d}"
+            reason = _unused(name if s.span is None else trial, s.activity, config)
             if reason is not None:
                 left_out.append(reason)
                 continue
+            subject = match["subject"] if s.subject is None else s.subject
             session = s.session or f"{subject} {match.groupdict().get('session') or ''}".strip()
-            trials.append(
-                TrialFile(path, trial, subject, config.activities[s.activity].name, session, s.span, s.beside)
-            )
+            activity = config.activities[s.activity].name
+            trials.append(TrialFile(path, trial, subject, activity, session, s.span, s.beside))
     return trials, left_out
 
 

@@ -51,17 +51,18 @@ def stretches(path: Path, config: RecordingConfig) -> list[Stretch]:
         raise Rejection(str(path), Reason.BAD_SHAPE, detail)
     found: list[Stretch] = []
     end: list[bytes] = []
+    first = 1
     for i, (subject, activity, line) in enumerate(zip(who, what, signal, strict=True), start=1):
         name, label, words = (
             subject.strip().decode("ascii", "replace"),
             activity.strip().decode("ascii", "replace"),
             line.split(),
         )
-        last = found[-1] if found else None
-        if last and (last.subject, last.activity) == (name, label) and end and end == words[:HOP]:
-            found[-1] = Stretch(label, (last.span[0], i), name, name, beside)
-        else:
-            found.append(Stretch(label, (i, i), name, name, beside))
+        goes_on = bool(found) and (found[-1].subject, found[-1].activity) == (name, label) and end == words[:HOP]
+        first = first if goes_on else i
+        if goes_on:
+            found.pop()
+        found.append(Stretch(label, (first, i), name, name, beside))
         end = words[HOP:]
     return found
 

@@ -1,4 +1,4 @@
-"""Readers of sets that were not at hand, on files generated in the layouts in which they are published."""
+"""The reader of text tables, on files generated in the layouts of PAMAP2, Shoaib's set and MotionSense."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vimu.contracts import STANDARD_GRAVITY, Reason, Rejection
+from vimu.contracts import STANDARD_GRAVITY, Reason
 from vimu.recordings.config import RecordingConfig, load_recordings
 from vimu.recordings.conformance import check_reader
 from vimu.recordings.readers import READERS
@@ -14,26 +14,7 @@ from vimu.recordings.trials import list_trials, read_trial
 from vimu.runtime.config import validate
 from vimu.runtime.errors import UserError
 from vimu.runtime.yaml import read_yaml
-
-N = 600
-
-
-def acc_g(n: int = N, hz: float = 50.0) -> np.ndarray:
-    """A wearer whose vertical is the device's y: 1 g there, and a step rhythm."""
-    t = np.arange(n) / hz
-    return np.stack([0.1 * np.sin(2 * np.pi * t), 1 + 0.3 * np.sin(4 * np.pi * t), 0.05 * np.cos(3 * t)], axis=1)
-
-
-def gyr(n: int = N, hz: float = 50.0) -> np.ndarray:
-    t = np.arange(n) / hz
-    return np.stack([np.sin(t), 0.5 * np.cos(2 * t), -0.2 * np.sin(3 * t)], axis=1)
-
-
-def rejected(trial, config: RecordingConfig, sensors: list[str]) -> Rejection:
-    with pytest.raises(Rejection) as caught:
-        read_trial(trial, config, sensors=sensors, rate_hz=50.0)
-    return caught.value
-
+from worn_device import N, acc_g, gyr, rejected
 
 # ---- PAMAP2
 
@@ -181,114 +162,6 @@ def test_a_header_without_a_column_is_named(tmp_path):
     assert (rejection.reason, "`userAcceleration.x`" in rejection.detail) == (Reason.MISSING_SENSOR, True)
 
 
-# ---- UCI HAR
-
-
-def uci_har(root: Path, n_windows: int = 8) -> Path:
-    """Windows 1 to 5 are one recording, 6 to 8 another one, of the same person and activity."""
-    part = root / "UCI HAR Dataset" / "train"
-    (part / "Inertial Signals").mkdir(parents=True)
-    signals = {"total_acc": acc_g(1000), "body_gyro": gyr(1000)}
-    starts = [i * 64 + (100 if i >= 5 else 0) for i in range(n_windows)]
-    for name, values in signals.items():
-        for k, axis in enumerate("xyz"):
-            lines = ["  " + "  ".join(f"{x:.7e}" for x in values[s : s + 128, k]) for s in starts]
-            (part / "Inertial Signals" / f"{name}_{axis}_train.txt").write_text("\n".join(lines) + "\n")
-    (part / "subject_train.txt").write_text("7\n" * n_windows)
-    (part / "y_train.txt").write_text("1\n" * n_windows)
-    return root
-
-
-def test_uci_har_s_windows_are_put_together_where_they_overlap(tmp_path):
-    config = load_recordings("uci_har")
-    trials, left_out = list_trials(uci_har(tmp_path), config)
-    assert [(t.subject, t.activity, t.span) for t in trials] == [("7", "walking", (1, 5)), ("7", "walking", (6, 8))]
-    assert left_out == []
-    first, second = (read_trial(t, config, sensors=["waist"], rate_hz=50.0) for t in trials)
-    np.testing.assert_allclose(first.acc[:, 0], acc_g(1000)[: 6 * 64] * STANDARD_GRAVITY, atol=1e-4)
-    np.testing.assert_allclose(second.gyr[:, 0], gyr(1000)[420 : 420 + 4 * 64], atol=1e-5)
-
-
-def test_uci_har_without_a_signal_is_a_reason(tmp_path):
-    config = load_recordings("uci_har")
-    folder = uci_har(tmp_path) / "UCI HAR Dataset/train"
-    trials, _ = list_trials(tmp_path, config)
-    (folder / "Inertial Signals/body_gyro_z_train.txt").unlink()
-    assert rejected(trials[0], config, ["waist"]).reason == Reason.MISSING_SENSOR
-    (folder / "y_train.txt").write_text("1\n")
-    assert [r.reason for r in list_trials(tmp_path, config)[1]] == [Reason.BAD_SHAPE]
-
-
-# ---- HHAR
-
-
-def hhar(root: Path, *, with_gyro: bool = True) -> Path:
-    """Two makes at 100 and 200 Hz, one after the other; the gyroscope starts 0.2 s later and arrives in bursts."""
-    root.mkdir(parents=True, exist_ok=True)
-    for kind, late_ms in (("accelerometer", 0), ("gyroscope", 200)):
-        lines = ["Index,Arrival_Time,Creation_Time,x,y,z,User,Model,Device,gt"]
-        for device, hz in (("s3mini_1", 100), ("nexus4_2", 200)):
-            n = 12 * hz
-            x = acc_g(n, hz) * STANDARD_GRAVITY if kind == "accelerometer" else gyr(n, hz)
-            for i in range(hz * late_ms // 1000, n):
-                arrives = 1424696633908 + i * 1000 // hz
-                arrives += 0 if kind == "accelerometer" else -(i * 1000 // hz) % 40  # in bursts, every 40 ms
-                gt = "walk" if i < n // 2 else "null" if i < 7 * hz else "stairsup"
-                if kind == "gyroscope" and gt == "stairsup" and device == "s3mini_1":
-                    continue
-                row = ",".join(repr(v) for v in x[i].tolist())
-                lines.append(f"{i},{arrives},{arrives * 10**6 + 77},{row},a,{device[:-2]},{device},{gt}")
-        if with_gyro or kind == "accelerometer":
-            (root / f"Phones_{kind}.csv").write_text("\n".join(lines) + "\n")
-    return root
-
-
-def test_hhar_s_two_tables_are_put_together_by_user_device_activity_and_time(tmp_path):
-    config = load_recordings("hhar")
-    trials, left_out = list_trials(hhar(tmp_path), config)
-    assert [(t.subject, t.session, t.activity) for t in trials] == [
-        ("a", "a s3mini_1", "walking"), ("a", "a s3mini_1", "going_upstairs"),
-        ("a", "a nexus4_2", "walking"), ("a", "a nexus4_2", "going_upstairs"),
-    ]  # fmt: skip
-    assert [r.reason for r in left_out] == [Reason.REMOVED_BY_RULE] * 2
-    for trial, begin in ((trials[0], 0.2), (trials[2], 0.2), (trials[3], 7.0)):
-        recording = read_trial(trial, config, sensors=["waist"], rate_hz=50.0)
-        t = begin + np.arange(len(recording.acc)) / 50
-        truth = 1 + 0.3 * np.sin(4 * np.pi * t)
-        assert abs(recording.acc[5:-5, 0, 1] / STANDARD_GRAVITY - truth[5:-5]).max() < 0.05
-        assert abs(recording.gyr[5:-5, 0, 0] - np.sin(t)[5:-5]).max() < 0.05
-    assert rejected(trials[1], config, ["waist"]).reason == Reason.MISSING_SENSOR
-
-
-def test_hhar_without_its_gyroscope_table_or_its_header_is_a_reason(tmp_path):
-    config = load_recordings("hhar")
-    assert [r.reason for r in list_trials(hhar(tmp_path / "a", with_gyro=False), config)[1]] == [Reason.MISSING_SENSOR]
-    hhar(tmp_path / "b")
-    (tmp_path / "b/Phones_gyroscope.csv").write_text("a,b,c\n1,2,3\n")
-    assert [r.reason for r in list_trials(tmp_path / "b", config)[1]] == [Reason.UNREADABLE]
-
-
-def test_a_clock_that_jumps_fills_no_years_and_a_phone_that_slows_down_is_a_reason(tmp_path):
-    config = load_recordings("hhar")
-    paths = [hhar(tmp_path) / f"Phones_{kind}.csv" for kind in ("accelerometer", "gyroscope")]
-    text = [path.read_text().splitlines() for path in paths]
-    jumped = [list(lines) for lines in text]
-    words = jumped[0][1].split(",")
-    jumped[0][1] = ",".join([words[0], "1", *words[2:]])
-    for path, lines in zip(paths, jumped, strict=True):
-        path.write_text("\n".join(lines) + "\n")
-    trials, _ = list_trials(tmp_path, config)
-    recording = read_trial(trials[0], config, sensors=["waist"], rate_hz=50.0)
-    assert 200 < len(recording.acc) < 400
-    for path, lines in zip(paths, text, strict=True):  # half the pace from the middle on
-        ours = [line for line in lines[1:] if "s3mini_1" in line and line.endswith("walk")]
-        half = len(ours) // 2
-        slow = ours[:half] + ours[half::2]
-        path.write_text("\n".join([lines[0], *slow]) + "\n")
-    strict = config.model_copy(update={"max_gap_s": 0.3})
-    assert rejected(list_trials(tmp_path, strict)[0][0], strict, ["waist"]).reason == Reason.UNKNOWN_RATE
-
-
 @pytest.mark.parametrize("value", ["1e39", "1e300", "inf"])
 def test_what_no_sensor_gives_is_a_reason(tmp_path, value):
     config = load_recordings("motionsense")
@@ -317,15 +190,6 @@ def test_lines_without_a_label_are_a_row_and_no_part_of_the_activity_before(tmp_
     trials, left_out = list_trials(tmp_path, load_recordings("shoaib"))
     assert [t.span for t in trials] == [(1, 200), (301, 600)]
     assert [(r.path, r.reason) for r in left_out] == [("DataSet/Participant_3@000201-000300", Reason.NO_LABEL)]
-
-
-def test_uci_har_s_other_signals_must_be_of_the_same_windows(tmp_path):
-    config = load_recordings("uci_har")
-    folder = uci_har(tmp_path) / "UCI HAR Dataset/train/Inertial Signals"
-    lines = (folder / "total_acc_y_train.txt").read_text().splitlines()
-    (folder / "total_acc_y_train.txt").write_text("\n".join([lines[5], *lines]))
-    trials, _ = list_trials(tmp_path, config)
-    assert rejected(trials[0], config, ["waist"]).reason == Reason.BAD_SHAPE
 
 
 # ---- what a set's YAML may say

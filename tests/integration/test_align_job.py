@@ -116,7 +116,7 @@ def test_a_killed_run_makes_only_what_is_not_whole_again(aligned, tmp_path):
     torn = storage / "attempt-1" / "checkpoint_2" / names[2] / "model.pt"
     whole = torn.read_bytes()
     torn.write_bytes(whole[:1000])
-    job = align.job_of(planned.work, dict(planned.identity), None)
+    job = align.job_of(planned.work, dict(planned.identity))
     folders = align_fits.align_on_ray(planned.work.fits, job, storage=storage, n_workers=2)
     made = {name for name, folder in folders.items() if "attempt-2" in str(folder)}
     assert made == {names[2]}
@@ -166,14 +166,14 @@ def test_an_alignment_goes_on_from_another_s_sensor_encoder(aligned, of_mocap, e
     for name, given in (("onward", {"start": str(start)}), ("anew", {})):
         config = configured(folder, encoder, unseen=[], controls=["softmax"], stage2={"epochs": 1, "lr": 1e-9}, **given)
         work = align.plan(config).work
-        job = align.job_of(work, {"of": name}, None)
+        job = align.job_of(work, {"of": name})
         assert set(job.start) == ({"all-aligned-0"} if given else set())
         folders = align_fits.align_on_ray(work.fits, job, storage=tmp_path / name, n_workers=1)
         sensors.append(load_aligned(folders["all-aligned-0"] / "model.pt").sensor.state_dict()["out.weight"])
     before = load_aligned(start / "models" / "all-aligned-0" / "model.pt").sensor.state_dict()["out.weight"]
     assert torch.allclose(sensors[0], before, atol=1e-5) and not torch.allclose(sensors[1], before, atol=1e-2)
     with pytest.raises(UserError, match="must hold models all-aligned-1"):
-        align.job_of(align.plan(configured(folder, encoder, start=str(start), seeds=[1])).work, {}, None)
+        align.plan(configured(folder, encoder, start=str(start), seeds=[1]))
 
 
 def test_classes_without_training_windows_and_targets_that_do_not_fit_are_refused(aligned, encoder):

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +41,11 @@ class Work:
     fits: list[Fit]
     learnable: list[str]
     """Classes with training windows."""
+    descriptions: dict[str, str] | None
+    """What the archives say of each clip, where that is what texts are."""
     start: Published | None
+    starts: dict[str, str]
+    """Model -> the file that it goes on from."""
 
 
 def plan(config: Config) -> Plan[Work]:
@@ -77,9 +81,7 @@ def plan(config: Config) -> Plan[Work]:
     start = None
     if settings.start is not None:
         start = open_published(settings.start, made_by="python jobs/align.py --config ... of that run")
-    work = Work(settings, prepared, interpreted, datasets, sensors, labels, fits, learnable, start)
-    _starts(work)  # what does not fit is said before anything starts
-    descriptions = None if interpreted else content_hash(_descriptions(config).items())
+    descriptions = None if interpreted else _descriptions(config)
     return Plan(
         identity={
             "settings": settings.model_dump(mode="json", exclude={"targets", "n_workers", "n_trees", "start"}),
@@ -87,7 +89,7 @@ def plan(config: Config) -> Plan[Work]:
             "labels": labels.digest,
             "datasets": list(datasets),
             "sensors": list(sensors),
-            "descriptions": descriptions,
+            "descriptions": None if descriptions is None else content_hash(descriptions.items()),
             "inputs": input_identity(*(p for p in (prepared, interpreted, start) if p is not None)),
         },
         counts={
@@ -95,7 +97,10 @@ def plan(config: Config) -> Plan[Work]:
             "unseen": len(settings.unseen), "models": len(fits), "workers": settings.n_workers,
         },
         tables={f"training windows of {listed(datasets)}, at {listed(sensors)}": sorted(counts.items())},
-        work=work,
+        work=Work(
+            settings, prepared, interpreted, datasets, sensors, labels, fits, learnable, descriptions, start,
+            _starts(start, fits, settings.unseen),
+        ),
     )  # fmt: skip
 
 
@@ -131,7 +136,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
 
     assert plan.work is not None
     work = plan.work
-    job = job_of(work, plan.identity, None if work.interpreted else _descriptions(config))
+    job = job_of(work, plan.identity)
     with ray_session(config.ray):
         folders = align_on_ray(work.fits, job, storage=staging / ".ray_train", n_workers=work.settings.n_workers)
     logs = {}
@@ -160,44 +165,44 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
 STAGE = Stage(NAME, plan, build)
 
 
-def job_of(work: Work, identity: Mapping[str, Any], descriptions: dict[str, str] | None) -> "Job":
+def job_of(work: Work, identity: Mapping[str, Any]) -> "Job":
     """What workers are told."""
     from vimu.stages.align_fits import Job
 
     interpretations = None if work.interpreted is None else asdict(work.interpreted.file("interpretations.parquet"))
     return Job(
         windows=[asdict(f) for f in work.prepared.files("windows/")],
-        interpretations=interpretations, descriptions=descriptions,
+        interpretations=interpretations, descriptions=work.descriptions,
         labels=work.labels.model_dump(mode="json"), settings=work.settings.model_dump(mode="json"),
-        datasets=list(work.datasets), sensors=list(work.sensors), start=_starts(work), identity=dict(identity),
+        datasets=list(work.datasets), sensors=list(work.sensors), start=work.starts, identity=dict(identity),
     )  # fmt: skip
 
 
-def _starts(work: Work) -> dict[str, str]:
+def _starts(start: Published | None, fits: Sequence[Fit], unseen: Sequence[str]) -> dict[str, str]:
     """Model -> the file that it goes on from: of its own name, else of all classes with its seed.
 
     Raises:
         UserError: no alignment is there, it lacks a seed, or what is to stay unseen was learnt there.
     """
-    if work.start is None:
+    if start is None:
         return {}
-    if (stage := work.start.manifest["stage"]) != NAME:
-        raise UserError(f"`align.start` must be an `align` folder, but `{work.start.folder}` is of `{stage}`.")
-    names = {Fit(**raw).name for raw in work.start.details["fits"]}
+    if (stage := start.manifest["stage"]) != NAME:
+        raise UserError(f"`align.start` must be an `align` folder, but `{start.folder}` is of `{stage}`.")
+    names = {Fit(**raw).name for raw in start.details["fits"]}
     from_which = {
         fit.name: fit.name if fit.name in names else Fit("all", "aligned", fit.seed).name
-        for fit in work.fits
+        for fit in fits
         if fit.variant != "softmax"  # it has no words to have learnt by
     }
     if lacking := sorted(set(from_which.values()) - names):
-        raise UserError(f"`align.start` must hold models {listed(lacking)}, but `{work.start.folder}` does not.")
-    known = [name for name in work.settings.unseen if name in work.start.details["learnable"]]
+        raise UserError(f"`align.start` must hold models {listed(lacking)}, but `{start.folder}` does not.")
+    known = [name for name in unseen if name in start.details["learnable"]]
     unseen_from = {other for name, other in from_which.items() if name.startswith("unseen")}
     if known and not all(other.startswith("unseen") for other in unseen_from):
         raise UserError(
-            f"`align.start` must have been kept from `align.unseen`, but `{work.start.folder}` learnt {listed(known)}."
+            f"`align.start` must have been kept from `align.unseen`, but `{start.folder}` learnt {listed(known)}."
         )
-    return {name: str(work.start.file(f"models/{other}/{MODEL_FILE}").local()) for name, other in from_which.items()}
+    return {name: str(start.file(f"models/{other}/{MODEL_FILE}").local()) for name, other in from_which.items()}
 
 
 def _learnt_before(start: Published | None) -> list[str]:

@@ -10,13 +10,13 @@ from published_windows import publish_windows
 
 pytestmark = [pytest.mark.ray, pytest.mark.chaos]
 KEY = "sk-secret-0123456789"
-N_WINDOWS, CONCURRENCY = 240, 4
+N_WINDOWS, CONCURRENCY = 80, 4
 
 
 def test_a_kill_at_half_repeats_no_call_whose_answer_was_stored(tmp_path):
     publish_windows(tmp_path / "runs" / "run", N_WINDOWS)
     config = tmp_path / "run.yaml"
-    with chat_server(lambda request, _: Reply(json.dumps(as_rules(request)), delay_s=0.1)) as server:
+    with chat_server(lambda request, _: Reply(json.dumps(as_rules(request)), delay_s=0.3)) as server:
         endpoint = {
             "base_url": server.base_url,
             "model": "m",

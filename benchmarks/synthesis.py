@@ -157,7 +157,7 @@ def _tasks(files: Sequence[Path], body: Path, out: Path) -> list[dict]:
     root, archive, parts = files[0].parent, load_archive("amass").model_dump_json(), range(0, len(files), FILES_A_TASK)
     names = [tuple(path.name for path in files[i : i + FILES_A_TASK]) for i in parts]
     tasks = [
-        Task(f"{i}", archive, str(root), str(body), part, (("walking", "rule", "words"),) * len(part))
+        Task(f"{i}", archive, str(root), str(body), part, (("walking", "rule", "words"),) * len(part), part)
         for i, part in enumerate(names)
     ]
     common = {

@@ -11,7 +11,7 @@ import pytest
 
 import vimu
 from vimu.archives.unpack import unpack, unpack_all
-from vimu.clips.schema import clips_from
+from vimu.clips.schema import clip_id_of, clips_from
 from vimu.runtime.errors import UserError
 from vimu.runtime.published import open_published
 from vimu.stages import synthesize
@@ -166,3 +166,18 @@ def test_two_roots_with_the_same_names_are_two_inputs(small_config, bandai_mini,
     assert plan.work is not None
     assert plan.counts["files_to_read"] == 2
     assert len({task.shard for task in plan.work.tasks}) == 2
+    assert len({clip_id for task in plan.work.tasks for clip_id in task.clip_ids}) == 2
+
+
+def test_a_clip_is_named_by_its_file_and_not_by_its_numbers(small_config, bandai_mini, tmp_path):
+    """Training follows the order of the ids, and the last bits of a clip are another processor's own."""
+    [source] = sorted(bandai_mini.rglob("*walk*.bvh"))[:1]
+    ids = []
+    for name, rate_hz in (("one", 60.0), ("other", 50.0)):
+        (tmp_path / name / "below").mkdir(parents=True)
+        shutil.copy(source, tmp_path / name / "below" / "walk.bvh")
+        inputs = [{"archive": "bandai", "root": str(tmp_path / name)}]
+        plan = synthesize.plan(small_config(tmp_path, synthesize={"inputs": inputs, "rate_hz": rate_hz}))
+        assert plan.work is not None
+        ids += [clip_id for task in plan.work.tasks for clip_id in task.clip_ids]
+    assert ids == [clip_id_of("bandai", "below/walk.bvh", 0)] * 2

@@ -116,7 +116,7 @@ def test_the_job_gives_what_the_call_gives_and_notes_it(bandai_mini, tmp_path, e
     root = bandai_mini / "dataset"
     path = sorted(root.rglob("*walk*.bvh"))[0]
     name = path.relative_to(root).as_posix()
-    task = Task("s", load_archive("bandai").model_dump_json(), str(root), None, (name,), (("a", "r", "d"),))
+    task = Task("s", load_archive("bandai").model_dump_json(), str(root), None, (name,), (("a", "r", "d"),), ("id",))
     (tmp_path / ".tasks").mkdir()
     item = {
         "task": json.dumps(asdict(task)), "staging": str(tmp_path), "shard": "s", "rate_hz": 60.0,

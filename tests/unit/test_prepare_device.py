@@ -46,7 +46,7 @@ def windows(
     take = Take("made_up", None, "sway", "sway")
     turns = np.tile(np.eye(3), (3, 1, 1, 1))
     motion = SkeletonMotion(("root",), (-1,), np.zeros((3, 1, 3)), turns, 60.0, take)
-    row = clip_row(motion, Label("swaying", "by hand"), recording(), body=None)
+    row = clip_row(motion, Label("swaying", "by hand"), recording(), clip_id="sway", body=None)
     clips = write_shard(staging / "clips.parquet", pa.Table.from_pylist([row], CLIP_SCHEMA), dictionary=[])
     prepare.run_task(
         {

@@ -44,7 +44,7 @@ def clip(motion: str, number: int) -> dict[str, object]:
         ("root",), (-1,), np.zeros((1, 1, 3)), np.eye(3)[None, None], 60.0, Take("made_up", None, sequence, "")
     )
     label = "walking" if sequence in MISLABELLED.values() else motion
-    return clip_row(tree, Label(label, "by hand"), recording, body=None)
+    return clip_row(tree, Label(label, "by hand"), recording, clip_id=sequence, body=None)
 
 
 @pytest.fixture(scope="module")

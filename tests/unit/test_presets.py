@@ -279,9 +279,8 @@ def test_a_skeleton_has_no_betas_to_ignore(bandai_mini):
 def test_the_job_takes_the_preset_with_its_settings(amass_samples, demo_body, tmp_path):
     """Betas and trans are zero on the workers too, and the job's row is what the call gives."""
     path = next(p for p in amass_samples if "human_body_prior" in p.name)
-    task = Task(
-        "s", load_archive("amass").model_dump_json(), str(path.parent), str(demo_body), (path.name,), (("a", "r", "d"),)
-    )
+    archive, said = load_archive("amass").model_dump_json(), ("a", "r", "d")
+    task = Task("s", archive, str(path.parent), str(demo_body), (path.name,), (said,), ("id",))
     preset = load_preset("dip18_published", smoothing_s=0.05)
     (tmp_path / ".tasks").mkdir()
     placements = json.dumps([p.model_dump(mode="json") for p in load_placements(["head"])])

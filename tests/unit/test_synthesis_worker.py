@@ -20,7 +20,8 @@ from vimu.body.placement import load_placements
 from vimu.imu.presets import load_preset
 folder, body = Path(sys.argv[1]), sys.argv[2]
 files = tuple(sorted(p.name for p in folder.glob("*.npz")))
-task = Task("s", load_archive("amass").model_dump_json(), str(folder), body, files, (("a", "b", "c"),) * len(files))
+labels = (("a", "b", "c"),) * len(files)
+task = Task("s", load_archive("amass").model_dump_json(), str(folder), body, files, labels, files)
 from dataclasses import asdict
 placements = load_placements(["left_wrist", "right_thigh", "head"])
 row = run_task({

@@ -1,6 +1,7 @@
 """The clips table: one Parquet row a clip, readable by plain pyarrow."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -87,10 +88,26 @@ def recording_sha256(recording: ImuRecording) -> str:
     return digest.hexdigest()
 
 
-def clip_row(motion: Motion, label: Label, recording: ImuRecording, *, body: str | None) -> dict[str, object]:
+def clip_id_of(archive: str, path: str, number: int) -> str:
+    """A clip's id: by the name of its file, not by its numbers.
+
+    The order of training follows ids. Numbers differ in their last bits from processor to processor (fused
+    multiply-add, SIMD), so ids made of them gave each machine an order, and a result, of its own.
+
+    Args:
+        path: of the file, below its archive's root.
+        number: how many earlier roots of the archive hold a file of that path.
+    """
+    return hashlib.sha256(json.dumps([archive, path, number]).encode()).hexdigest()[:32]
+
+
+def clip_row(
+    motion: Motion, label: Label, recording: ImuRecording, *, clip_id: str, body: str | None
+) -> dict[str, object]:
     """A row of `CLIP_SCHEMA`; `recording`, made from `motion`, must be in the world frame with gravity removed.
 
     Args:
+        clip_id: as `clip_id_of` gives it.
         body: name of the body model's file; None for a skeleton.
     """
     if (recording.frame, recording.gravity) != ("world", "removed"):
@@ -99,9 +116,8 @@ def clip_row(motion: Motion, label: Label, recording: ImuRecording, *, body: str
     assert recording.ori is not None
     take, smpl = motion.take, motion if isinstance(motion, SmplMotion) else None
     magnitude = np.linalg.norm(recording.acc, axis=-1)
-    sha256 = recording_sha256(recording)
     return {
-        "clip_id": sha256[:32],
+        "clip_id": clip_id,
         "archive": take.archive,
         "subject": take.subject,
         "sequence": take.sequence,
@@ -119,7 +135,7 @@ def clip_row(motion: Motion, label: Label, recording: ImuRecording, *, body: str
         "acc_rms": float(np.sqrt(np.mean(magnitude**2))),
         "acc_peak": float(magnitude.max()),
         "statistics": clip_statistics(recording).astype(np.float32).ravel(),
-        "sha256": sha256,
+        "sha256": recording_sha256(recording),
         "acc": recording.acc.ravel(),
         "gyr": recording.gyr.ravel(),
         "ori": recording.ori.ravel(),
@@ -129,7 +145,7 @@ def clip_row(motion: Motion, label: Label, recording: ImuRecording, *, body: str
 def split_group(row: Mapping[str, Any]) -> str:
     """What a split keeps together: the row's subject, else the take.
 
-    By the take's name and not by `clip_id`, which another rate, sensor or rounding changes: splits must not move then.
+    By the take's name: splits must not move with another rate, sensor or rounding.
     """
     return f"{row['archive']}/{row['sequence'] if row['subject'] is None else row['subject']}"
 

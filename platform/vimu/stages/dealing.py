@@ -13,10 +13,14 @@ MIN_FILES_A_TASK = 4
 
 
 def deal(
-    archive: ArchiveConfig, given: ArchiveInput, kept: Sequence[tuple[str, int, Curated, str]], task_mb: float
+    archive: ArchiveConfig, given: ArchiveInput, kept: Sequence[tuple[str, int, Curated, str, str]], task_mb: float
 ) -> Iterator[Task]:
-    """Deal files into tasks by bytes, at least four a task, in the order of their paths."""
-    batch: list[tuple[str, int, Curated, str]] = []
+    """Deal files into tasks by bytes, at least four a task, in the order of their paths.
+
+    Args:
+        kept: path below the root, bytes, label, description and clip id of each file.
+    """
+    batch: list[tuple[str, int, Curated, str, str]] = []
     n_bytes = 0
     for i, item in enumerate(kept):
         batch.append(item)
@@ -30,8 +34,9 @@ def deal(
                 root=root,
                 body=None if given.body is None else str(given.body.resolve()),
                 files=files,
-                labels=tuple((c.label.name, c.label.rule, words) for _, _, c, words in batch),
-                decided={name: (c.rate_hz, c.notes) for name, _, c, _ in batch if c.notes},
+                labels=tuple((c.label.name, c.label.rule, words) for _, _, c, words, _ in batch),
+                clip_ids=tuple(clip_id for *_, clip_id in batch),
+                decided={name: (c.rate_hz, c.notes) for name, _, c, *_ in batch if c.notes},
             )
             batch, n_bytes = [], 0
 
@@ -43,8 +48,9 @@ def without_files(task: Task, known: Set[tuple[str, str]]) -> Task | None:
         return task if new else None
     files = tuple(task.files[i] for i in new)
     name = ArchiveConfig.model_validate_json(task.archive).name
-    labels = tuple(task.labels[i] for i in new)
-    return replace(task, shard=_shard(name, task.root, files), files=files, labels=labels)
+    shard = _shard(name, task.root, files)
+    labels, clip_ids = tuple(task.labels[i] for i in new), tuple(task.clip_ids[i] for i in new)
+    return replace(task, shard=shard, files=files, labels=labels, clip_ids=clip_ids)
 
 
 def _shard(archive: str, root: str, files: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
 """`sources.parquet`: what became of every file that was read. With it a grown archive needs only what is new.
 
-A file is known again by its root, path, size and time of change, and by the label it gets now.
+A file is known again by its root, path, size and time of change, and by the label and the id that it gets now.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ SCHEMA = pa.schema(
     [
         *(pa.field(name, pa.string(), nullable=False) for name in ("archive", "root", "path")),
         *(pa.field(name, pa.int64(), nullable=False) for name in ("bytes", "mtime_ns")),
-        *(pa.field(name, pa.string(), nullable=False) for name in ("asked_label", "asked_rule")),
+        *(pa.field(name, pa.string(), nullable=False) for name in ("asked_label", "asked_rule", "asked_clip_id")),
         *(
             pa.field(name, pa.string())
             for name in ("shard", "clip_id", "sha256", "subject", "sequence", "label", "rule")
@@ -29,11 +29,11 @@ SCHEMA = pa.schema(
         pa.field("n_frames", pa.int64()),
         *(pa.field(name, pa.string()) for name in ("reason", "detail")),
     ],
-    metadata={"schema": "vimu.sources", "schema_version": "1"},
+    metadata={"schema": "vimu.sources", "schema_version": "2"},
 )
 CLIP = ("shard", "clip_id", "sha256", "archive", "subject", "sequence", "label", "rule", "n_frames")
 """What of a clip a source's row holds; None where the file was left out."""
-KNOWN_BY = ("bytes", "mtime_ns", "asked_label", "asked_rule")
+KNOWN_BY = ("bytes", "mtime_ns", "asked_label", "asked_rule", "asked_clip_id")
 
 Source = tuple[str, str]
 """(root, path below it)."""
@@ -68,7 +68,9 @@ def write_sources(staging: Location, rows: Sequence[Row]) -> StoredFile:
 def is_known(file: Row, old: Mapping[Source, Row]) -> bool:
     """True where a file is as it was. Not one that was left out as a duplicate: what it repeats may be gone."""
     row = old.get((file["root"], file["path"]))
-    return row is not None and row["reason"] != Reason.DUPLICATE and all(row[name] == file[name] for name in KNOWN_BY)
+    return (
+        row is not None and row["reason"] != Reason.DUPLICATE and all(row.get(name) == file[name] for name in KNOWN_BY)
+    )
 
 
 def without_duplicates(rows: Sequence[Row], stage: str) -> list[Row]:
@@ -81,10 +83,10 @@ def without_duplicates(rows: Sequence[Row], stage: str) -> list[Row]:
     out = []
     for row in rows:
         clip = row["clip"]
-        if clip is None or first.setdefault(clip["clip_id"], clip) is clip:
+        if clip is None or first.setdefault(clip["sha256"], clip) is clip:
             out.append(row)
             continue
-        same = Rejection(clip["sequence"], Reason.DUPLICATE, f"holds the same as {first[clip['clip_id']]['sequence']}")
+        same = Rejection(clip["sequence"], Reason.DUPLICATE, f"holds the same as {first[clip['sha256']]['sequence']}")
         out.append(row | {"clip": None, "rejection": rejection_row(clip["sequence"], same, stage)})
     return out
 

@@ -16,6 +16,7 @@ from vimu.clips.annotations import described, load_annotations
 from vimu.clips.curation import Curation, load_curation
 from vimu.clips.labels import Label, LabelRules, content_label, label_take, load_label_rules
 from vimu.clips.plausibility import load_limits
+from vimu.clips.schema import clip_id_of
 from vimu.clips.synthesis import Synthesizer
 from vimu.contracts import Reason, Rejection, Take
 from vimu.imu.presets import Preset, load_preset
@@ -76,7 +77,7 @@ def plan(config: Config) -> Plan[Work]:
     read: list[Row] = []
     rejections: list[Row] = []
     archives, listing, labels, annotated = [], [], Counter[str](), 0
-    left_aside, first = Counter[str](), dict[str, str]()
+    left_aside, first, named = Counter[str](), dict[str, str](), Counter[tuple[str, str]]()
     for given in settings.inputs:
         archive = load_archive(given.archive)
         synthesizer = Synthesizer(archive, placements, given.body, preset)
@@ -102,12 +103,14 @@ def plan(config: Config) -> Plan[Work]:
                 rejections.append(rejection_row(relative, rejection, NAME))
                 continue
             labels[curated.label.name] += 1
-            kept.append((relative, stat.st_size, curated, take.description))
+            clip_id = clip_id_of(archive.name, relative, named[archive.name, relative])
+            named[archive.name, relative] += 1
+            kept.append((relative, stat.st_size, curated, take.description, clip_id))
             read.append(
                 {
                     "archive": archive.name, "root": str(given.root.resolve()), "path": relative,
                     "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns,
-                    "asked_label": curated.label.name, "asked_rule": curated.label.rule,
+                    "asked_label": curated.label.name, "asked_rule": curated.label.rule, "asked_clip_id": clip_id,
                 }
             )  # fmt: skip
         tasks += deal(archive, given, kept, settings.task_mb)
@@ -187,7 +190,7 @@ def build(config: Config, plan: Plan[Work], staging: Location, previous: Publish
             "files_in": files_in, "clips": len(clips), "rejections": len(rejections),
             "frames": sum(clip["n_frames"] for clip in clips),
         },
-        content_hash=content_hash((clip["clip_id"], clip["sha256"]) for clip in clips),
+        content_hash=content_hash(("clip", clip["sha256"]) for clip in clips),
         licences={archive.name: archive.licence for archive in work.archives},
         details={
             "datasets": sorted({archive.name for archive in work.archives}),

@@ -38,6 +38,7 @@ class Task:
     files: tuple[str, ...]
     labels: tuple[tuple[str, str, str], ...]
     """(label, rule, description) of each file."""
+    clip_ids: tuple[str, ...]
     decided: dict[str, tuple[float | None, tuple[str, ...]]] = field(default_factory=dict)
     """File -> rate in place of its own, and notes for its clip; only files that somebody decided on."""
 
@@ -49,7 +50,7 @@ def run_task(item: Row) -> Row:
     synthesizer = _synthesizer(task.archive, item["placements"], task.body, item["preset"])
     rows: list[Row] = []
     clips = []
-    for name, (label, rule, description) in zip(task.files, task.labels, strict=True):
+    for name, (label, rule, description), clip_id in zip(task.files, task.labels, task.clip_ids, strict=True):
         path = Path(task.root) / name
         say_about(item, path)
         try:
@@ -69,6 +70,7 @@ def run_task(item: Row) -> Row:
             replace(motion, take=replace(motion.take, description=description)),
             Label(label, rule),
             recording,
+            clip_id=clip_id,
             body=synthesizer.body_name(motion),
         )
         clips.append(clip)

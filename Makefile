@@ -60,8 +60,10 @@ lanhar: .venv/.lanhar data/hapt/Raw-Data ## docs/semantics.md: windows named by 
 	$(call JOB,prepare,lanhar_umafall) --set prepare.clips=runs/lanhar/synthesize
 	$(call JOB,prepare,lanhar_umafall) --set prepare.clips=runs/lanhar/synthesize \
 	  --set name=lanhar-umafall-waist --set 'prepare.windows.sensors=[waist]'
-	for job in align evaluate; do $(PY) jobs/$$job.py --config configs/lanhar.yaml || exit; done
 	for job in synthesize prepare; do $(PY) jobs/$$job.py --config configs/lanhar_synthetic.yaml || exit; done
+	$(call JOB,prepare,lanhar_synthetic) --set name=lanhar-mocap --set prepare.clips=runs/lanhar-synthetic/synthesize \
+	  --set prepare.windows.length_frames=80 --set prepare.windows.hop_frames=40
+	for job in align evaluate; do $(PY) jobs/$$job.py --config configs/lanhar.yaml || exit; done
 	for sensor in right_wrist waist; do \
 	  $(call JOB,prepare,lanhar_umafall) $(TWO_SECONDS) --set name=lanhar-2s-$$sensor --set "prepare.windows.sensors=[$$sensor]" || exit; done
 	$(call JOB,prepare,lanhar) $(TWO_SECONDS) --set name=lanhar-2s-hapt

@@ -3,6 +3,7 @@
 They share the disk, as machines share a file system; nothing else. Needs root and iproute2.
 """
 
+import json
 import os
 import secrets
 import shutil
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,8 +66,12 @@ class Machines:
 
 
 @contextmanager
-def machines(n: int) -> Iterator[Machines]:
-    """Start them; end them and all that runs on them. Skips where this machine cannot."""
+def machines(n: int, resources: Sequence[str] = ()) -> Iterator[Machines]:
+    """Start them; end them and all that runs on them. Skips where this machine cannot.
+
+    Args:
+        resources: name of a resource of which each has one, besides its CPU.
+    """
     if os.geteuid() != 0 or shutil.which("ip") is None:
         pytest.skip("network namespaces need root and iproute2")
     tag = f"vimu{os.getpid() % 10000}"
@@ -94,13 +99,14 @@ def machines(n: int) -> Iterator[Machines]:
         made = Machines(names, hub, folder, environment)
         for i in range(n):
             undo.callback(_end_all, names[i])
-            _start(made, i)
+            _start(made, i, resources[i] if resources else None)
         wait_for(lambda: made.alive() == n)
         yield made
 
 
-def _start(made: Machines, i: int) -> None:
+def _start(made: Machines, i: int, resource: str | None) -> None:
     where = ["--head", f"--port={PORT}", "--include-dashboard=false"] if i == 0 else [f"--address={made.address}"]
+    where += [] if resource is None else ["--resources", json.dumps({resource: 1})]
     log = made.folder / f"node-{i}.log"
     with log.open("wb") as stream:
         subprocess.Popen(

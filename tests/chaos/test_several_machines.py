@@ -122,3 +122,24 @@ def test_a_machine_cut_off_in_mid_training(three, config):
     published = open_published(config.parent / "runs" / "three" / "pretrain", made_by="-")
     assert published.manifest["counts"]["epochs"] == LONG["epochs"]
     assert three.alive() == 2
+
+
+def test_synthesis_and_training_share_machines_without_starving_each_other(config, configured, tmp_path):
+    """By resources that machines have: training is done while synthesis, which would fill every CPU, goes on."""
+    for job in ("synthesize", "prepare"):
+        code, said = run(config, script=f"jobs/{job}.py")
+        assert code == 0, said
+    write_amass(tmp_path / "more", n_subjects=60, takes_per_category=2)
+    more = configured(tmp_path / "busy", [tmp_path / "more"])
+    marks = tmp_path / "busy" / "runs" / "chaos" / ".synthesize.staging" / ".tasks"
+    with machines(2, ["training", "synthesis"]) as made:
+        synthesis = start(made, "jobs/synthesize.py", more, "--set=resources.synthesize.custom={synthesis: 1}")
+        wait_for(lambda: list(marks.glob("*.json")))
+        options = ["--set=pretrain.n_workers=1", "--set=resources.pretrain.custom={training: 1}"]
+        training = start(made, "jobs/pretrain.py", config, *options)
+        where = set[int]()
+        while training.poll() is None:
+            where |= {i for i in (0, 1) if made.working(i, "ray::FlatMap")}
+            time.sleep(0.2)
+        assert (training.returncode, synthesis.poll()) == (0, None), training.communicate()[0]
+        assert where == {1}, "tasks of synthesis on a machine that is kept for training"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vimu.runtime.errors import UserError, listed
 from vimu.runtime.manifest import Outcome, content_hash
 from vimu.runtime.published import Published, open_published
+from vimu.runtime.resources import granted
 from vimu.runtime.session import ray_session
 from vimu.runtime.storage import file_sha256
 from vimu.semantics.align_settings import AlignSettings
@@ -137,8 +138,10 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     assert plan.work is not None
     work = plan.work
     job = job_of(work, plan.identity)
-    with ray_session(config.ray):
-        folders = align_on_ray(work.fits, job, storage=staging / ".ray_train", n_workers=work.settings.n_workers)
+    with ray_session(config.ray, config.resources):
+        needs, n_workers = granted(config.resources, NAME)
+        n_workers = min(n_workers, work.settings.n_workers)
+        folders = align_on_ray(work.fits, job, storage=staging / ".ray_train", n_workers=n_workers, needs=needs)
     logs = {}
     for fit in work.fits:
         into = staging / "models" / fit.name

@@ -18,6 +18,7 @@ from ray.train import Checkpoint, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 
 from vimu.runtime.console import console, echo_lines
+from vimu.runtime.resources import ONE_CPU, Needs
 from vimu.runtime.storage import StoredFile
 from vimu.semantics.align_settings import AlignSettings
 from vimu.semantics.fit_list import LOG_FILE, Fit
@@ -55,7 +56,9 @@ class Job:
     """File of lines for the person who waits; beside it the checkpoints."""
 
 
-def align_on_ray(fits: Sequence[Fit], job: Job, *, storage: Path, n_workers: int) -> dict[str, Path]:
+def align_on_ray(
+    fits: Sequence[Fit], job: Job, *, storage: Path, n_workers: int, needs: Needs = ONE_CPU
+) -> dict[str, Path]:
     """Train the models that `storage` does not hold yet; returns the folder of each by name.
 
     Raises:
@@ -74,7 +77,7 @@ def align_on_ray(fits: Sequence[Fit], job: Job, *, storage: Path, n_workers: int
         align_worker,
         train_loop_config=asdict(job) | {"fits": missing, "progress": str(storage / "progress.log")},
         scaling_config=ScalingConfig(
-            num_workers=min(n_workers, len(missing)), use_gpu=False, resources_per_worker={"CPU": 1}
+            num_workers=min(n_workers, len(missing)), use_gpu=False, resources_per_worker=needs.bundle
         ),
         torch_config=TorchConfig(backend="gloo"),
         run_config=RunConfig(

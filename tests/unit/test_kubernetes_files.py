@@ -168,4 +168,6 @@ def test_what_the_job_runs_is_in_the_image_and_reads_and_writes_below_the_claim(
     settings = load_config(Config, repo / in_image.fullmatch(config)[1], overrides)
     read_or_written = [settings.runs_dir, settings.preparation.real.root, *(i.root for i in settings.synthesis.inputs)]
     assert all(str(place).startswith("/vimu/") for place in read_or_written)
+    offered = {"synthesis", "training"}  # as Ray's autoscaler reads it, above
+    assert settings.resources.synthesize.custom.keys() <= offered and settings.resources.wait_s > 600
     assert "WORKDIR /opt/vimu\n" in (repo / "deploy" / "Dockerfile").read_text()

@@ -46,5 +46,5 @@ def test_it_runs_from_anywhere_without_a_checkout(wheel, tmp_path):
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
 
     assert "gc" in run(str(venv / "bin" / "vimu"), "--help")
-    code = "import vimu; from vimu.archives.config import load_archive; print(vimu.__file__, load_archive('bandai').name)"
+    code = "import vimu, vimu.archives.config as c; print(vimu.__file__, c.load_archive('bandai').name)"
     assert run(str(python), "-c", code).split() == [str(own / "vimu" / "__init__.py"), "bandai"]

@@ -116,7 +116,7 @@ def gc(
         raise typer.Exit(EXIT_USER) from error
 
     def line(word: str, piece: Piece, why: str) -> None:
-        days = f"{(now - piece.usage.touched) / DAY_S:.0f} days"
+        days = f"{(now - piece.usage.touched) / DAY_S:.1f} days"
         typer.echo(f"{word:<8}{decimal(piece.usage.n_bytes):>10}{days:>12}  {piece.place}: {why}")
 
     going = [piece for piece in pieces if piece.stays is None]

@@ -4,7 +4,7 @@ PY := .venv/bin/python
 VIMU_DATA ?= ../shared/data
 export RAY_USAGE_STATS_ENABLED = 0
 
-.PHONY: demo cluster-demo test chaos lint open-data open lanhar realism clean
+.PHONY: demo cluster-demo test chaos lint wheelhouse open-data open lanhar realism clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -31,6 +31,9 @@ lint: .venv/.installed ## ruff, mypy, import-linter
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	.venv/bin/lint-imports
+
+wheelhouse: .venv/.installed ## what machines without a network install from: docs/cluster.md
+	$(PY) -m pip wheel --quiet --constraint constraints.txt --wheel-dir wheelhouse '.[cluster,s3,serving]'
 
 open-data: ## unpack the open archives found in VIMU_DATA
 	@for f in mocap_bandai_bvh/bandai_bvh_subset.tar.xz imu_umafall/umafall_core.tar.xz; do \

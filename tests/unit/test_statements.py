@@ -16,7 +16,9 @@ from vimu.semantics.measure import measure
 from vimu.semantics.rules import load_rules
 from vimu.semantics.schema import FIELDS
 from vimu.semantics.statements import StatementSpace, plain, sentences
-from vimu.semantics.unlabelled import balanced, copies, in_words, unlabelled
+from vimu.semantics.unlabelled import balanced, copies, in_words, unlabelled, without_class
+from vimu.windows.features import channel_names
+from vimu.windows.schema import WindowSet
 
 RATE_HZ = 50.0
 
@@ -141,6 +143,22 @@ def test_classes_are_copied_alike_and_other_windows_come_twice():
     more = unlabelled(x, y, [x[:7]], UnlabelledSettings(copies=3), seed=0)
     assert len(more) == 60 + 2 * 7 and np.array_equal(more[60:67], x[:7]) and not np.array_equal(more[67:], x[:7])
     assert np.array_equal(more, unlabelled(x, y, [x[:7]], UnlabelledSettings(copies=3), seed=0))
+
+
+def test_no_window_of_a_class_that_is_kept_out_is_among_the_others():
+    labels = ["walking", "upstairs", "kicking", "walking", "upstairs"]
+    splits = ["train", "train", "train", "test", "train"]
+    column = np.array(["-"] * 5)
+    windows = WindowSet(
+        np.arange(5, dtype=np.float32)[:, None, None] * np.ones((1, 20, 6), np.float32), np.array(labels), column,
+        np.array(splits), column, column, tuple(channel_names("sensor_acc_gyr", ("waist",))), RATE_HZ,
+        "sensor_acc_gyr", np.ones(5, np.float32),
+    )  # fmt: skip
+    classes = {"walking": ["walking"], "up": ["upstairs"]}
+    own, mocap = without_class(windows, windows, classes, ["up"], ["waist"])
+    assert own[:, 0, 0].tolist() == [2], "of the source, only what is in no class"
+    assert mocap[:, 0, 0].tolist() == [0, 2], "of mocap, what is not kept out, in training"
+    assert len(without_class(windows, None, classes, ["up"], ["waist"])) == 1
 
 
 def test_a_stronger_copy_is_said_to_be_stronger():

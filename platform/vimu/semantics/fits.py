@@ -15,7 +15,6 @@ from vimu.metrics import scores
 from vimu.runtime.storage import StoredFile
 from vimu.semantics.align_settings import OF_STATEMENTS, AlignSettings
 from vimu.semantics.aligned import AlignedCard, AlignedModel, load_aligned, save_aligned
-from vimu.semantics.channels import sensors_to_measure, six_channels
 from vimu.semantics.controls import save_softmax
 from vimu.semantics.encoder_files import encoder_files
 from vimu.semantics.fit_list import MODEL_FILE, Fit
@@ -29,8 +28,8 @@ from vimu.semantics.stage2 import Words, fit_sensor, fit_softmax, outputs
 from vimu.semantics.statements import FIELD_WIDTH, StatementSpace
 from vimu.semantics.taught import Texts, in_classes, sensor_by_sensor
 from vimu.semantics.text_encoder import States, TextEncoder
-from vimu.semantics.unlabelled import in_words, unlabelled
-from vimu.windows.schema import WindowSet, read_windows
+from vimu.semantics.unlabelled import in_words, unlabelled, without_class
+from vimu.windows.schema import read_windows
 
 StatesOf = Callable[[TextEncoder, Sequence[str]], States]
 
@@ -84,7 +83,10 @@ class Fitter:
         windows, of_class = in_classes(read, self.settings.classes)
         self._files = encoder_files(self.settings.text_encoder)
         self._statements = [self.texts.statements.get(i, ()) for i in windows.window_id.tolist()]
-        self._others = [] if self.settings.unlabelled is None else self._without_class(read)
+        self._others: list[Float[np.ndarray, "n L 6"]] = []
+        if self.settings.unlabelled is not None:
+            mocap = read_windows(self.others).where(dataset=self.mocap) if self.others else None
+            self._others = without_class(read, mocap, self.settings.classes, self.settings.unseen, self.sensors)
         text, accepted = self.texts.of(windows)
         text[windows.split != "train"] = text[0]  # what validates is never read
         n = len(self.sensors)
@@ -194,17 +196,6 @@ class Fitter:
 
     def _by_statements(self, fit: Fit) -> bool:
         return self.settings.compare == "statements" and fit.variant in OF_STATEMENTS
-
-    def _without_class(self, read: WindowSet) -> list[Float[np.ndarray, "n L 6"]]:
-        """Training windows of the source's other activities, and of mocap, of each sensor."""
-        train = read.where(split="train")
-        members = [label for labels in self.settings.classes.values() for label in labels]
-        rest = train.take(np.flatnonzero(~np.isin(train.label, members)))
-        found = [six_channels(rest, sensor) for sensor in self.sensors] if len(rest) else []
-        if self.others:
-            mocap = read_windows(self.others).where(split="train", dataset=self.mocap)
-            found += [six_channels(mocap, sensor) for sensor in sensors_to_measure(mocap.channels)]
-        return found
 
     def _learnt(self, seen: Sequence[str]) -> Learnt:
         rows = np.isin(self._class, list(seen))

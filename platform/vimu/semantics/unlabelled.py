@@ -5,14 +5,41 @@ tell apart. It has to see other motions, of which no class need be known: mocap 
 a window that is made quicker or stronger has other words than it had.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from vimu.semantics.align_settings import UnlabelledSettings
+from vimu.semantics.channels import sensors_to_measure, six_channels
 from vimu.semantics.measure import measure
 from vimu.semantics.rules import Rules, as_numbers
+from vimu.windows.schema import WindowSet
+
+
+def without_class(
+    source: WindowSet,
+    mocap: WindowSet | None,
+    classes: Mapping[str, Sequence[str]],
+    unseen: Sequence[str],
+    sensors: Sequence[str],
+) -> list[Float[np.ndarray, "n length 6"]]:
+    """Training windows of the source's other activities, and of mocap, of each sensor.
+
+    Args:
+        classes: what is told apart -> its labels: the source's windows of these are no others.
+        unseen: classes that are kept out: mocap of these is no company either.
+    """
+    train = source.where(split="train")
+    members = [label for labels in classes.values() for label in labels]
+    rest = train.take(np.flatnonzero(~np.isin(train.label, members)))
+    found = [six_channels(rest, sensor) for sensor in sensors] if len(rest) else []
+    if mocap is not None:
+        kept_out = [label for name in unseen for label in classes[name]]
+        learnt = mocap.where(split="train")
+        learnt = learnt.take(np.flatnonzero(~np.isin(learnt.label, kept_out)))
+        found += [six_channels(learnt, sensor) for sensor in sensors_to_measure(learnt.channels)]
+    return found
 
 
 def copies(

@@ -104,13 +104,13 @@ def publish_clips(
 
 @contextmanager
 def served(review: Review) -> Iterator[str]:
-    """Serve a review on loopback meanwhile; its address."""
+    """Serve a review on loopback meanwhile; its address, with the key."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    runner, port = asyncio.run_coroutine_threadsafe(start(review, 0), loop).result(30)
+    runner, address = asyncio.run_coroutine_threadsafe(start(review, 0), loop).result(30)
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield address
     finally:
         asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(30)
         loop.call_soon_threadsafe(loop.stop)

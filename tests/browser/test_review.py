@@ -268,6 +268,7 @@ def test_another_page_cannot_read_nor_decide(open_page, tmp_path):
     with served(review) as address:
         evil = tmp_path / "evil.html"
         body = json.dumps({"clip": 0, "decision": "drop"})
+        opened, (address, _, _) = address, address.partition("/?")
         evil.write_text(
             f"<script>window.done = Promise.all([fetch('{address}/api/run').then((r) => r.text()),"
             f"fetch('{address}/api/decide', {{method: 'POST', mode: 'no-cors', body: '{body}'}})]"
@@ -276,7 +277,8 @@ def test_another_page_cannot_read_nor_decide(open_page, tmp_path):
         handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
         with ThreadingHTTPServer(("127.0.0.1", 0), handler) as elsewhere:
             threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
-            driver = open_page(f"http://127.0.0.1:{elsewhere.server_port}/evil.html")
+            driver = Page(open_page(opened)).driver  # the browser has the key
+            driver.get(f"http://127.0.0.1:{elsewhere.server_port}/evil.html")
             assert driver.execute_async_script("window.done.then(arguments[0])") == ["refused", "refused"]
             elsewhere.shutdown()
         assert not review.book.file.exists()

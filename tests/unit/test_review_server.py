@@ -16,25 +16,42 @@ from reviewed import HOSTILE, N_FRAMES, SENSORS, hostile_rows, publish_clips, ro
 from vimu.clips.decisions import Decision, read_decisions
 from vimu.review.review import open_review
 from vimu.runtime.errors import UserError
+from vimu.runtime.manifest import Outcome
+from vimu.runtime.publish import publish
 
 pytest.importorskip("aiohttp")
+
+
+class Stay(urllib.request.HTTPRedirectHandler):
+    """Leaves where an answer leads to whoever asked."""
+
+    def redirect_request(self, *_):
+        return None
+
+
+OPENER = urllib.request.build_opener(Stay)
 
 
 class Asked:
     """A client that says what it is told to say, as no browser would."""
 
     def __init__(self, address):
-        self.address, self.host = address, urlsplit(address).netloc
+        self.address, self.cookie = address.partition("/?")[0], None
+        status, headers, _ = self(address.removeprefix(self.address))  # which leads on to the page
+        assert (status, headers["Location"]) == (303, "/")
+        self.cookie = headers["Set-Cookie"].partition(";")[0]
+        assert {"HttpOnly", "SameSite=Lax"} <= set(headers["Set-Cookie"].split("; "))
         status, headers, body = self("/")
         assert status == 200
         self.headers, self.page = headers, body.decode()
         self.token = re.search(r'name="token" content="([\w-]{40,})"', self.page)[1]
 
     def __call__(self, path, *, data=None, method=None, **headers):
+        headers = {"Cookie": self.cookie} | headers
         sent = {name.replace("_", "-"): value for name, value in headers.items() if value is not None}
         request = urllib.request.Request(self.address + path, data, sent, method=method)  # noqa: S310
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            with OPENER.open(request, timeout=30) as answer:
                 return answer.status, answer.headers, answer.read()
         except urllib.error.HTTPError as error:
             return error.code, error.headers, error.read()
@@ -142,6 +159,18 @@ def test_nothing_is_answered_to_a_foreign_host_or_origin(asked, path, headers):
     assert asked(path, **headers)[0] == 403
 
 
+@pytest.mark.parametrize("cookie", [None, "vimu_review=guessed", "vimu_review_1=x"])
+@pytest.mark.parametrize("path", ["/", "/?key=", "/?key=guessed", "/api/run?key=guessed", "/api/run", "/page/main.js"])
+def test_who_has_no_key_sees_nothing(asked, path, cookie):
+    status, _, body = asked(path, Cookie=cookie)
+    assert (status, b"with its key" in body) == (403, True)
+
+
+def test_a_key_opens_the_page_only(asked):
+    key = asked.cookie.partition("=")[2]
+    assert asked(f"/api/run?key={key}", Cookie=None)[0] == 403
+
+
 def test_a_link_elsewhere_may_open_the_page_and_nothing_else(asked):
     assert asked("/", Sec_Fetch_Site="cross-site")[0] == 200
     assert asked("/api/run", Sec_Fetch_Site="cross-site")[0] == 403
@@ -208,13 +237,23 @@ def test_a_taken_port_and_a_run_without_clips_are_said(review, tmp_path):
         open_review(review.catalogue.run, decisions=None, by=" ")
 
 
+def test_clips_of_an_earlier_version_and_other_stages_are_refused(run, tmp_path, monkeypatch):
+    with pytest.raises(UserError, match="must be a `synthesize` folder, but is of `prepare`"):
+        folder = tmp_path / "run" / "synthesize"
+        publish(folder, identity={"stage": "prepare"}, build=lambda *_: Outcome({}, "0"), made_by="-")
+        open_review(tmp_path / "run", decisions=None, by="ann")
+    monkeypatch.setattr("vimu.review.catalogue.SCHEMA_VERSION", 99)
+    with pytest.raises(UserError, match="must be of version 99 of the clips table"):
+        open_review(run, decisions=None, by="ann")
+
+
 def test_the_command_prints_where_it_is_and_ends_by_ctrl_c(run, tmp_path):
     command = [sys.executable, "-m", "vimu", "review", str(run), "--decisions", str(tmp_path / "d.csv")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             address = process.stdout.readline().strip()
             assert address.startswith("http://127.0.0.1:")
-            assert Asked(address.rstrip("/")).get("/api/run")["clips"]["label"][0] == "walking"
+            assert Asked(address).get("/api/run")["clips"]["label"][0] == "walking"
         finally:
             process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0

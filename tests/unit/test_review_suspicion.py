@@ -1,8 +1,11 @@
 """Which clips are shown first: planted mislabels and wrong rates among clips of known classes."""
 
+import json
+
 import numpy as np
 import pytest
 
+from reviewed import publish_clips, rows_of
 from vimu.body.placement import load_placements
 from vimu.clips.class_statistics import fit_classes
 from vimu.clips.filters import FilterSettings
@@ -10,10 +13,12 @@ from vimu.clips.plausibility import load_limits
 from vimu.clips.statistics import STATISTICS, clip_statistics
 from vimu.contracts import ImuRecording
 from vimu.review.agreement import agreement
+from vimu.review.catalogue import Catalogue
 from vimu.review.rates import POWER, speeds
+from vimu.review.scoring import Scoring
 from vimu.review.suspicion import FILTER_NAMES, doubts
 
-SENSORS = ("left_wrist", "head")
+SENSORS = ("left_wrist", "head")  # as those of `reviewed`
 CLASSES = ("walking", "running", "waving")
 
 
@@ -106,6 +111,36 @@ def test_what_nears_the_plausibility_gate_is_said(clips):
     near[4, 1, list(STATISTICS).index("median")] = np.log(0.8 * limit)
     reasons = doubts_of(near, labels, groups)[4].reasons
     assert any("median acceleration at head" in reason and "80% of what is plausible" in reason for reason in reasons)
+
+
+def test_doubts_are_kept_beside_the_run_and_found_anew_where_they_are_damaged(tmp_path):
+    run = publish_clips(tmp_path / "run", rows_of(21), root=tmp_path)
+
+    def state():
+        catalogue = Catalogue(run)
+        scoring = Scoring(catalogue, load_placements(SENSORS))
+        assert scoring.state() == {"state": "working"}
+        scoring.begin()
+        scoring.wait(60)
+        return scoring.state()
+
+    first = state()
+    assert (first["state"], len(first["suspicion"])) == ("done", 21)
+    [kept] = (run / ".review").iterdir()
+    kept.write_text(json.dumps(first | {"suspicion": [0.125] * 21}))
+    assert state()["suspicion"] == [0.125] * 21  # read, not found
+    for damage in ("", "[]", json.dumps(first | {"suspicion": [0.5]})):
+        kept.write_text(damage)
+        assert state() == first
+
+
+def test_a_failure_is_said_and_the_page_goes_on(tmp_path, monkeypatch):
+    catalogue = Catalogue(publish_clips(tmp_path / "run", rows_of(3), root=tmp_path))
+    monkeypatch.setattr("vimu.review.scoring.doubts", lambda *_: 1 / 0)
+    scoring = Scoring(catalogue, ())
+    scoring.begin()
+    scoring.wait(60)
+    assert scoring.state() == {"state": "failed", "why": "ZeroDivisionError: division by zero"}
 
 
 def test_every_filter_has_a_near_miss():

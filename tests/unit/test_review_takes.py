@@ -12,12 +12,15 @@ from vimu.body.models import load_faces, load_smpl_model
 from vimu.body.placement import load_placements
 from vimu.body.smpl import smpl_trajectory
 from vimu.body.surface import SmplSurface
+from vimu.clips.decisions import Decision, read_decisions
 from vimu.clips.synthesis import synthesize
 from vimu.contracts import SmplMotion, Take
 from vimu.demo.archive import write_amass
 from vimu.review.catalogue import Catalogue
+from vimu.review.review import open_review
 from vimu.review.takes import NotThereError, Takes
 from vimu.runtime.config import validate
+from vimu.runtime.errors import UserError
 from vimu.stages.config import Config
 
 
@@ -108,6 +111,17 @@ def test_a_skeleton_carries_its_sensors_and_has_no_skin(of_skeleton):
     assert np.median(feet.min(axis=1)) < 0.25
     turns = shown.arrays["sensor_turn"]
     assert np.abs(turns @ turns.swapaxes(-1, -2) - np.eye(3)).max() < 1e-9
+
+
+def test_labels_that_are_an_archive_s_names_are_not_changed_but_dropped(of_skeleton, tmp_path):
+    catalogue, _ = of_skeleton
+    review = open_review(catalogue.run, decisions=tmp_path / "d.csv", by="ann")
+    assert catalogue.categories is None
+    take = catalogue.rows[0]["archive"], catalogue.rows[0]["sequence"]
+    with pytest.raises(UserError, match="`target` of the run must be `category` for a relabel"):
+        review.decide(Decision(*take, "relabel", "walking", "ann"))
+    review.decide(Decision(*take, "drop", "", "ann"))
+    assert [d.decision for d in read_decisions(tmp_path / "d.csv")] == ["drop"]
 
 
 @pytest.mark.parametrize("which", ["of_smpl", "of_skeleton"])

@@ -24,11 +24,11 @@ def review(run: Location, *, decisions: Path | None, by: str, port: int, say: Ca
     opened.doubts.begin()
 
     async def serve() -> None:
-        runner, bound = await start(opened, port)
+        runner, address = await start(opened, port)
         ended = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, ended.set)
-        say(f"http://127.0.0.1:{bound}/")
+        say(address)
         await ended.wait()
         await runner.cleanup()
 

@@ -1,8 +1,9 @@
-"""Who may talk to the page's server: the page itself, and nobody's page but it.
+"""Who may talk to the page's server: the person who started it, by the page itself.
 
-The server listens on loopback, where every page that a person has open can send requests. A foreign page is told by its
-`Origin` and by what browsers say of where a request comes from; a name that an attacker points at 127.0.0.1 (DNS
-rebinding) by `Host`; and what changes decisions needs a token that only the page holds, for what sends none of these.
+The server listens on loopback. Other users of the machine reach that too, so the address that is printed holds a key,
+which the browser keeps as a cookie. And every page that the person has open can send requests there, with that cookie:
+a foreign page is told by its `Origin` and by what browsers say of where a request comes from; a name that an attacker
+points at 127.0.0.1 (DNS rebinding) by `Host`; and what changes decisions needs a token that only the page holds.
 """
 
 import base64
@@ -21,7 +22,9 @@ class Guard:
     """What is let through, for a server on `port`."""
 
     def __init__(self, port: int) -> None:
-        self.token = secrets.token_urlsafe(32)
+        self.token, self._key = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+        self._cookie = f"vimu_review_{port}"  # cookies do not tell ports apart
+        self.address = f"http://127.0.0.1:{port}/?key={self._key}"
         self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
         self._origins = {f"http://{host}" for host in self._hosts}
 
@@ -32,6 +35,8 @@ class Guard:
         origin = request.headers.get("Origin")
         if origin is not None and origin not in self._origins:
             return "`Origin` must be this page."
+        if not self._is_admitted(request):
+            return "Open the address that `vimu review` has printed, with its key."
         is_page = request.method in SAFE and request.path == "/"  # a link elsewhere may open it
         if not is_page and request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
             return "The request must come from this page."
@@ -42,6 +47,18 @@ class Guard:
         if not secrets.compare_digest(request.headers.get(TOKEN_HEADER, "").encode(), self.token.encode()):
             return "The page is of an earlier start of this server: load it again."
         return None
+
+    def admit(self, response: web.Response) -> web.Response:
+        """An answer that leaves the key with the browser, for who came with it."""
+        response.set_cookie(self._cookie, self._key, httponly=True, samesite="Lax", path="/")
+        return response
+
+    def _is_admitted(self, request: web.Request) -> bool:
+        given = request.query.get("key", "") if request.path == "/" else ""
+        return any(
+            secrets.compare_digest(key.encode(), self._key.encode())
+            for key in (given, request.cookies.get(self._cookie, ""))
+        )
 
 
 def guarded(guard: Guard, policy: str) -> Middleware:

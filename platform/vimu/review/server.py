@@ -55,8 +55,10 @@ class Server:
         )  # fmt: skip
         return app
 
-    async def page(self, _: web.Request) -> web.Response:
-        """The page, with the token that its changes need."""
+    async def page(self, request: web.Request) -> web.Response:
+        """The page, with the token that its changes need; first, the key out of the address into a cookie."""
+        if "key" in request.query:
+            return self.guard.admit(web.Response(status=303, headers={"Location": "/"}))
         text = self._page.replace("{{token}}", self.guard.token)
         return web.Response(text=text, content_type="text/html")
 
@@ -162,8 +164,8 @@ class Server:
         return asked
 
 
-async def start(review: Review, port: int) -> tuple[web.AppRunner, int]:
-    """Serve on 127.0.0.1; the runner, and the port. `port` 0 takes a free one. Raises UserError: it is taken."""
+async def start(review: Review, port: int) -> tuple[web.AppRunner, str]:
+    """Serve on 127.0.0.1; the runner, and the address. `port` 0 takes a free one. Raises UserError: it is taken."""
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -171,8 +173,8 @@ async def start(review: Review, port: int) -> tuple[web.AppRunner, int]:
     except OSError as error:
         listening.close()
         raise UserError(f"`--port` must be a free port, but {port} is not: {error.strerror}.") from error
-    bound = int(listening.getsockname()[1])
-    runner = web.AppRunner(Server(review, bound).app(), access_log=None, shutdown_timeout=1.0)
+    server = Server(review, int(listening.getsockname()[1]))
+    runner = web.AppRunner(server.app(), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     await web.SockSite(runner, listening).start()
-    return runner, bound
+    return runner, server.guard.address

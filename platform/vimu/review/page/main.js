@@ -12,6 +12,7 @@ import { decisionsOn, found, load, state } from "./state.js";
 
 const FILTERS = ["text", "label", "archive", "rule", "decided", "doubt", "order"];
 const POLL_MS = 1000;
+const REST_MS = 70; // who runs down the list by holding a key asks for nothing on the way
 
 const player = new Player();
 const scene = new Scene();
@@ -34,6 +35,8 @@ async function choose(clip) {
   row = null;
   showFacts(clip, row);
   player.load(clips.seconds[clip], 1 / clips.rate_hz[clip]);
+  await new Promise((resolve) => setTimeout(resolve, REST_MS));
+  if (signal.aborted) return;
   const shown = (promise, show, failed) => promise.then((answer) => signal.aborted || show(answer),
     (error) => signal.aborted || failed(error.message));
   await Promise.all([

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("aiohttp")
 pytest.importorskip("selenium")
 
 from selenium.webdriver.common.keys import Keys

@@ -19,8 +19,6 @@ from vimu.runtime.errors import UserError
 from vimu.runtime.manifest import Outcome
 from vimu.runtime.publish import publish
 
-pytest.importorskip("aiohttp")
-
 
 class Stay(urllib.request.HTTPRedirectHandler):
     """Leaves where an answer leads to whoever asked."""
@@ -245,6 +243,12 @@ def test_clips_of_an_earlier_version_and_other_stages_are_refused(run, tmp_path,
     monkeypatch.setattr("vimu.review.catalogue.SCHEMA_VERSION", 99)
     with pytest.raises(UserError, match="must be of version 99 of the clips table"):
         open_review(run, decisions=None, by="ann")
+
+
+def test_without_aiohttp_the_command_says_what_to_install(run):
+    code = f"import sys; sys.modules['aiohttp'] = None; from vimu.cli import app; app(['review', {str(run)!r}])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, "pip install 'vimu[review]'" in done.stderr) == (2, True)
 
 
 def test_the_command_prints_where_it_is_and_ends_by_ctrl_c(run, tmp_path):

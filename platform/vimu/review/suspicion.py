@@ -95,10 +95,10 @@ def _by_filters(
     for i, (verdict, almost) in enumerate(zip(judged.verdicts, near.verdicts, strict=True)):
         if verdict is not None:
             beyond = verdict.deviations / (default.limit(verdict.filter) or np.inf)
-            found[i].add("filter", beyond / 2, f"a filter would drop it: {_plain(verdict.detail)}")
+            found[i].add("filter", _doubt(beyond), f"a filter would drop it: {_plain(verdict.detail)}")
         elif almost is not None:
             beyond = almost.deviations / (default.limit(almost.filter) or np.inf)
-            found[i].add("near_filter", beyond / 2, f"a filter nearly drops it: {_plain(almost.detail)}")
+            found[i].add("near_filter", _doubt(beyond), f"a filter nearly drops it: {_plain(almost.detail)}")
     return judged.statistics
 
 
@@ -113,7 +113,7 @@ def _by_speed(
     for i, factor, deviations, odd in zip(known, moved.factor, moved.deviations, moved.odd, strict=True):
         if odd:
             says = f"moves {factor:.1f} times as fast as {labels[i]}: is the rate right?"
-            found[i].add("rate", deviations / (2 * LEAST_DEVIATIONS), says)
+            found[i].add("rate", _doubt(deviations / LEAST_DEVIATIONS), says)
 
 
 def _by_limits(
@@ -133,6 +133,11 @@ def _by_limits(
                 f"{shares[worst]:.0%} of what is plausible: is the rate right?"
             )
             found[i].add("rate", float(shares[worst]), says)
+
+
+def _doubt(beyond: float) -> float:
+    """1/2 at a limit, and ever nearer to 1 beyond it."""
+    return beyond / (1 + beyond)
 
 
 def _plain(detail: str) -> str:

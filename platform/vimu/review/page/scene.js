@@ -6,7 +6,7 @@ import { Body } from "./body.js";
 import { by, choices, colour, make, themed, write } from "./dom.js";
 
 const ANGLES = { slant: [1.3, 0.7, 2.4], front: [0, 0.3, 2.8], left: [2.8, 0.3, 0], back: [0, 0.3, -2.8], right: [-2.8, 0.3, 0], above: [0, 3.2, 0.01] };
-const NAMES = { slant: "Slanting", front: "From +z (front at rest)", left: "From +x", back: "From -z", right: "From -x", above: "From above" };
+const NAMES = { slant: "Slanting", front: "From +z", left: "From +x", back: "From -z", right: "From -x", above: "From above" };
 const TURN_RAD = Math.PI / 18;
 const ZOOM = 1.15;
 const CELL_M = 0.5;

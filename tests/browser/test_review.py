@@ -76,7 +76,7 @@ def test_open_filter_play_drop_reload_and_synthesize_again(reviewed, open_page, 
 
     page.press("/", *"running")
     page.until("return document.getElementById('found').textContent.startsWith('2 of ')")
-    page.press(Keys.ESCAPE, Keys.ARROW_DOWN)
+    page.press(Keys.ESCAPE, Keys.ARROW_DOWN, Keys.ARROW_UP, Keys.ARROW_UP)
     page.wait_for(page.rows[0])
     assert "running" in page.chosen
     page.press(" ")
@@ -128,6 +128,9 @@ def test_every_key_does_what_it_says(reviewed, open_page):
     def written():
         return [(d.sequence, d.decision, d.value) for d in read_decisions(review.book.file)]
 
+    held = "new KeyboardEvent('keydown', {key: arguments[0], bubbles: true, repeat: true})"
+    page.run(f"document.body.dispatchEvent({held})", "k")  # held down
+    assert not review.book.file.exists()
     page.press("k")
     page.wait_for(names[1])
     page.press("w")

@@ -64,6 +64,7 @@ function changed(clip, goThere = false) {
 // After a decision: the clip that follows in the list, also where the filters hide the decided one by now.
 function next(clip) {
   const { clips } = list;
+  if (list.chosen !== clip) return; // who has gone elsewhere meanwhile stays there
   const place = clips.indexOf(clip);
   const following = place >= 0 ? clips[place + 1] : clips[Math.min(list.before ?? 0, clips.length - 1)];
   if (following !== undefined) list.choose(following);
@@ -134,6 +135,8 @@ const ACTIONS = {
   v: () => scene.nextAngle(), s: () => by("surface").click(), Escape: () => by("list").focus(),
 };
 
+const REPEATED = /^(Arrow|Page)/;
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   const { target } = event;
@@ -141,6 +144,7 @@ document.addEventListener("keydown", (event) => {
   const own = typed || target.matches("select") || (target.matches("button") && event.key === " ")
     || (target.matches("input") && [" ", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"].includes(event.key));
   if (own && event.key !== "Escape") return;
+  if (event.repeat && !REPEATED.test(event.key)) return; // a key held down decides once
   const action = ACTIONS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!action) return;
   event.preventDefault();

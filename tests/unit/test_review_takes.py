@@ -1,6 +1,7 @@
 """A clip's take read again: the body that the page draws is the one that the sensors sat on."""
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,6 +98,29 @@ def test_sensors_sit_on_the_skin_that_is_sent(of_smpl):
     assert len(shown.arrays["faces"]) > 1000
     assert shown.header["parents"][0] == -1
     assert (shown.header["sensors"], shown.header["notes"]) == (("left_wrist", "right_thigh", "head"), [])
+
+
+def test_the_skin_is_that_of_the_model_that_served(amass, demo_body, tmp_path):
+    """Of a folder of models, `female/model.npz` ends as `male/model.npz` does."""
+    data = dict(np.load(demo_body.with_suffix(".npz")))
+    for gender, size in (("female", 1.0), ("male", 1.3)):
+        (tmp_path / "bodies" / gender).mkdir(parents=True)
+        np.savez(tmp_path / "bodies" / gender / "model.npz", **(data | {"v_template": size * data["v_template"]}))
+    given = {"archive": "amass", "root": str(amass), "body": str(tmp_path / "bodies")}
+    catalogue, takes = opened(config_of(tmp_path / "runs", given))
+    shown = takes.shown(0)
+    assert catalogue.rows[0]["gender"] == catalogue.rows[0]["body"].split("/")[0]
+    vertices = [p.on("smpl").vertex for p in takes.placements]
+    assert np.abs(skinned(shown, 0)[vertices] - shown.arrays["sensor_place"][0]).max() < 0.03
+
+
+def test_a_model_that_is_gone_is_said(amass, demo_body, tmp_path):
+    body = tmp_path / "SMPL_NEUTRAL.npz"
+    shutil.copy(demo_body.with_suffix(".npz"), body)
+    _, takes = opened(config_of(tmp_path, {"archive": "amass", "root": str(amass), "body": str(body)}))
+    body.unlink()
+    with pytest.raises(NotThereError, match=r"cannot be read again: .*does not exist"):
+        takes.shown(0)
 
 
 def test_a_skeleton_carries_its_sensors_and_has_no_skin(of_skeleton):

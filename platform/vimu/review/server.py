@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
@@ -133,10 +134,10 @@ class Server:
         await self._asked(request)
         return await self._change(self.review.book.undo)
 
-    async def _change(self, change: Any) -> web.Response:
+    async def _change(self, change: Callable[[], Change | None]) -> web.Response:
         async with self._changing:
             try:
-                done: Change | None = await asyncio.to_thread(change)
+                done = await asyncio.to_thread(change)
                 return web.json_response(self._decided() | {"changed": None if done is None else list(done.key)})
             except UserError as error:
                 return web.json_response({"error": str(error)}, status=409)

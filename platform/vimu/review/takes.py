@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vimu.archives.config import ArchiveConfig
-from vimu.body.models import load_faces, load_smpl_model, model_files
+from vimu.body.models import load_faces, load_smpl_model
 from vimu.body.placement import Placement
 from vimu.body.skeleton import joint_positions
 from vimu.body.surface import SmplSurface
@@ -61,10 +61,10 @@ class Takes:
             synthesizer = self._synthesizer(row["archive"], body)
             motion = replace(synthesizer.read(path, root), rate_hz=row["source_rate_hz"])
             trajectory = self._sensors(synthesizer, motion)
+            step = max(1, int(motion.rate_hz // SHOWN_HZ))
+            rig, arrays = self._rig(row, motion, body, step)
         except (Rejection, UserError, OSError) as error:
             raise NotThereError(f"The take cannot be read again: {error}") from error
-        step = max(1, int(motion.rate_hz // SHOWN_HZ))
-        rig, arrays = self._rig(row, motion, body, step)
         n_frames = len(arrays["joints"])
         header = {
             "rate_hz": motion.rate_hz / step, "n_frames": n_frames, "sensors": trajectory.sensors, "notes": notes,
@@ -118,7 +118,7 @@ class Takes:
             thin = replace(motion, translations=motion.translations[::step], rotations=motion.rotations[::step])
             return {"names": motion.joints, "parents": motion.parents}, {"joints": joint_positions(thin)}
         assert body is not None
-        surface, faces = _surface(next(f for f in model_files(body).values() if _is_named(f, row["body"])))
+        surface, faces = _surface(Path(body) / row["body"] if Path(body).is_dir() else Path(body))
         posed = surface.posed(as_preset_has_it(motion, self._preset), step)
         arrays = {"joints": posed.place}
         if faces is not None:
@@ -132,10 +132,6 @@ class Takes:
         """When in the take the clip begins: differences have no edges, and lose as much at either end."""
         lost = resampled_length(n_frames, rate_hz, row["rate_hz"]) - row["n_frames"]
         return float(max(lost, 0) / 2 / row["rate_hz"])
-
-
-def _is_named(file: Path, name: str) -> bool:
-    return file.as_posix().endswith(name)
 
 
 @lru_cache(maxsize=4)

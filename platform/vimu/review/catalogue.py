@@ -11,6 +11,7 @@ import pyarrow as pa
 from jaxtyping import Float
 
 from vimu.clips.curation import by_person
+from vimu.clips.decisions import IN_RUN
 from vimu.clips.schema import SCHEMA_VERSION, clips_from
 from vimu.clips.statistics import STATISTICS
 from vimu.contracts import ImuRecording
@@ -99,7 +100,7 @@ class Catalogue:
         """Where decisions go unless told otherwise. Raises UserError: the run is in an object store."""
         if not isinstance(self.run, Path):
             raise UserError(f"`--decisions` must be a file of this machine, as `{self.run}` is in a store.")
-        return self.run / "decisions.csv"
+        return self.run / IN_RUN
 
     def listing(self, longest: int) -> dict[str, list[Any]]:
         """What the list shows, by column; texts cut at `longest` characters."""

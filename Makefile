@@ -20,6 +20,7 @@ cluster-demo: .venv/.installed ## a cluster of two nodes on loopback, closed by 
 	$(PY) -m vimu.cluster configs/demo.yaml
 	.venv/bin/vimu status runs/cluster-demo
 
+# Tests of `vimu review` need a browser: apt-get install chromium chromium-driver. They are skipped without.
 test: .venv/.installed ## all tests but those of `make chaos`, in two processes: those with Ray, and the others
 	VIMU_DATA=$(VIMU_DATA) $(PY) -m pytest --numprocesses 2
 

@@ -1,5 +1,6 @@
-"""`vimu doctor`, `status`, `gc`, `submit`, `recognize`: what helps around the jobs, which are `python jobs/NAME.py`."""
+"""`vimu doctor`, `status`, `gc`, `review`, `submit`, `recognize`: what helps around `python jobs/NAME.py`."""
 
+import getpass
 import secrets
 import time
 from pathlib import Path
@@ -134,6 +135,25 @@ def gc(
         failed = failed or failure
     if failed:
         raise typer.Exit(EXIT_OPERATION_FAILED)
+
+
+@app.command()
+def review(
+    run: Annotated[str, typer.Argument(help="A run's folder, e.g. runs/open.")],
+    decisions: Annotated[Path | None, typer.Option(help="The file to write; RUN/decisions.csv.")] = None,
+    by: Annotated[str | None, typer.Option(help="Who decides; your name on this machine.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of 127.0.0.1; 0 takes a free one.")] = 0,
+) -> None:
+    """Look at a run's clips in a browser and decide about them, until Ctrl-C: `vimu review runs/open`."""
+    try:
+        try:
+            from vimu.review.command import review as serve
+        except ModuleNotFoundError as error:
+            raise UserError(f"`vimu review` needs `{error.name}`: pip install 'vimu[review]'") from error
+        serve(location(run), decisions=decisions, by=getpass.getuser() if by is None else by, port=port, say=typer.echo)
+    except UserError as error:
+        console.print(f"[bold red]error:[/] {escape(str(error))}")
+        raise typer.Exit(EXIT_USER) from error
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

@@ -214,6 +214,15 @@ def test_old_runs_go_only_when_asked_for_and_not_those_to_keep(runs):
     assert code == 0 and "stays" in said and sorted(p.name for p in runs.iterdir()) == ["b", "young"]
 
 
+def test_what_people_decided_is_made_by_no_job_and_stays(runs):
+    stage(runs / "seen", "synthesize")
+    (runs / "seen" / "decisions.csv").write_text("archive,sequence,decision,value,by,note\n")
+    aged(staging(runs / "seen"))
+    aged(runs / "seen")
+    assert going(runs, runs=True) == ["seen/.pretrain.staging"]
+    assert staying(runs, runs=True) == {"seen": "holds what people decided: decisions.csv"}
+
+
 def test_a_run_that_a_job_came_by_lately_is_not_old(runs):
     """A job that finds its result there publishes nothing, but touches the stage's lock."""
     stage(runs / "a", "prepare")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from vimu.contracts import SMPL_JOINTS, SMPL_PARENTS, SMPLH_JOINTS, SMPLX_JOINTS, Gender, Rejection
 from vimu.runtime.errors import UserError, listed
@@ -67,6 +67,18 @@ def load_smpl_model(path: Path | str) -> SmplModel:
     if missing:
         raise UserError(f"`body` must be an SMPL model file, but `{path}` has no {', '.join(missing)}.")
     return _model(path, {key: np.asarray(data[key]) for key in KEYS})
+
+
+def load_faces(path: Path, n_vertices: int) -> Int[np.ndarray, "faces 3"] | None:
+    """The triangles of a model file's surface; None where it has none that fit its vertices. Raises UserError."""
+    try:
+        data = load_npz(path, ("f",)) if path.suffix == ".npz" else load_pickle(path, ("f",))
+    except Rejection as rejection:
+        raise UserError(f"`body` must be an SMPL model file, but {rejection}.") from rejection
+    faces = np.asarray(data.get("f", ()))
+    if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype.kind not in "iu" or not len(faces):
+        return None
+    return faces.astype(np.int64) if faces.min() >= 0 and faces.max() < n_vertices else None
 
 
 def _model(path: Path, data: Mapping[str, np.ndarray[Any, Any]]) -> SmplModel:

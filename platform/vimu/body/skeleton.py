@@ -77,6 +77,12 @@ def mounts_of(
     return [mounts[p.name] for p in placements]
 
 
+def joint_positions(motion: SkeletonMotion) -> Float[np.ndarray, "frames joints 3"]:
+    """Where every joint is in the world, m, float64: the skeleton as it moves."""
+    position, _ = _forward_kinematics(motion, set(range(len(motion.joints))))
+    return np.stack([position[joint] for joint in range(len(motion.joints))], axis=1)
+
+
 def _forward_kinematics(
     motion: SkeletonMotion, wanted: set[int]
 ) -> tuple[dict[int, Float[np.ndarray, "frames 3"]], dict[int, Float[np.ndarray, "frames 3 3"]]]:

@@ -26,6 +26,8 @@ from vimu.runtime.errors import EXIT_USER, UserError, listed
 from vimu.runtime.storage import write_whole
 
 COLUMNS = ("archive", "sequence", "decision", "value", "by", "note")
+IN_RUN = "decisions.csv"
+"""Where a review of a run puts them, in the run's folder."""
 DECISIONS = ("keep", "drop", "relabel", "rate")
 
 Key = tuple[str, str, str]

@@ -79,7 +79,7 @@ class Synthesizer:
         """
         if isinstance(motion, SmplMotion):
             assert self.bodies is not None
-            trajectory = self.bodies.of(motion)[0].trajectory(_as_preset_has_it(motion, self.preset))
+            trajectory = self.bodies.of(motion)[0].trajectory(as_preset_has_it(motion, self.preset))
         else:
             trajectory = skeleton_trajectory(motion, self.placements, self.archive.segments)
         check_plausible(trajectory, self.placements, self._limits, motion.take.sequence)
@@ -119,7 +119,7 @@ class Synthesizer:
         return replace(recording, notes=notes)
 
 
-def _as_preset_has_it(motion: SmplMotion, preset: Preset) -> SmplMotion:
+def as_preset_has_it(motion: SmplMotion, preset: Preset) -> SmplMotion:
     """The take with those of its betas and trans that the preset ignores at zero."""
     betas = np.zeros_like(motion.betas) if preset.betas == "zero" else motion.betas
     trans = np.zeros_like(motion.trans) if preset.trans == "zero" else motion.trans

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from upath import UPath
 
+from vimu.clips.decisions import IN_RUN
 from vimu.runtime.errors import UserError, listed
 from vimu.runtime.locks import is_free
 from vimu.runtime.published import SUCCESS
@@ -145,6 +146,8 @@ def as_a_whole(run: Location, older_than_days: float, now: float, *, locked: boo
     stays = _busy(usage, statuses(run), older_than_days, now)
     if stays is None and not locked and isinstance(run, Path) and not all(is_free(p) for p in run.glob(".*.lock")):
         stays = "a job holds a lock of it"
+    if stays is None and (run / IN_RUN).is_file():
+        stays = f"holds what people decided: {IN_RUN}"
     return replace(piece, stays=stays)
 
 

@@ -1,4 +1,4 @@
-"""`vimu doctor`, `status`, `submit`, `recognize`: what helps around the jobs, which are `python jobs/NAME.py`."""
+"""`vimu doctor`, `status`, `report`, `submit`, `recognize`: what helps around the jobs, `python jobs/NAME.py`."""
 
 import secrets
 from pathlib import Path
@@ -87,6 +87,29 @@ def status(run: Annotated[str, typer.Argument(help="A run's folder or URI, e.g. 
         )
     if jobs:
         Console().print(table)
+
+
+@app.command()
+def report(
+    run: Annotated[str, typer.Argument(help="A run's folder or URI, e.g. runs/demo.")],
+    out: Annotated[Path | None, typer.Option(help="The page; RUN/report.html where none is given.")] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="A folder for each figure as SVG and PNG, with its data as CSV.")
+    ] = None,
+) -> None:
+    """All that a run published as one page, opened from disk: `vimu report runs/demo`."""
+    from vimu.report.command import report as reported
+
+    try:
+        said = reported(location(run), out=out, figures=figures)
+    except UserError as error:
+        console.print(f"[bold red]error:[/] {escape(str(error))}")
+        raise typer.Exit(EXIT_USER) from error
+    except OperationError as error:
+        console.print(f"[bold red]failed:[/] {escape(str(error))}")
+        raise typer.Exit(EXIT_OPERATION_FAILED) from error
+    for line in said:
+        typer.echo(line)
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

@@ -1,0 +1,32 @@
+"""`vimu report`: write the page and, where asked for, its figures as files."""
+
+from pathlib import Path
+
+from vimu.report.page import PAGE, report_of
+from vimu.report.plot import write_figures
+from vimu.report.run import open_run
+from vimu.runtime.storage import Location, absolute, write_whole
+
+
+def report(folder: Location, *, out: Path | None, figures: Path | None) -> list[str]:
+    """Write what is asked for. Returns what was written, a line each.
+
+    Args:
+        folder: the run.
+        out: where the page is to be; None: `report.html` in the run.
+        figures: a folder for each figure as `NAME.svg`, `NAME.png` and `NAME.csv`.
+
+    Raises:
+        UserError: there is no such run, or nothing of it is published, or a shard is damaged.
+        OperationError: there is no room.
+    """
+    run = open_run(folder)
+    report = report_of(run)
+    place = folder / PAGE if out is None else out
+    write_whole(place, report.html)
+    said = [f"report: {absolute(place)}"]
+    if figures is not None:
+        names = write_figures(figures, report.plots)
+        said.append(f"figures: {len(names)} in {absolute(figures)}, each as svg, png and csv")
+    said += [f"missing: {stage} {why}" for stage, why in run.missing.items()]
+    return said

@@ -1,4 +1,4 @@
-"""`vimu doctor`, `status`, `report`, `submit`, `recognize`: what helps around the jobs, `python jobs/NAME.py`."""
+"""`vimu doctor`, `status`, `report`, `stream`, `submit`, `recognize`: what helps around `python jobs/NAME.py`."""
 
 import secrets
 from pathlib import Path
@@ -13,7 +13,7 @@ from vimu.doctor.check import as_json, show, worst
 from vimu.doctor.examine import examine
 from vimu.runtime.config import load_config
 from vimu.runtime.console import console
-from vimu.runtime.errors import EXIT_DONE, EXIT_OPERATION_FAILED, EXIT_USER, OperationError, UserError
+from vimu.runtime.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_OPERATION_FAILED, EXIT_USER, OperationError, UserError
 from vimu.runtime.storage import location
 from vimu.stages.config import Config
 from vimu.stages.job import ConfigOption, SetOption
@@ -110,6 +110,40 @@ def report(
         raise typer.Exit(EXIT_OPERATION_FAILED) from error
     for line in said:
         typer.echo(line)
+
+
+@app.command()
+def stream(
+    recognizer: Annotated[str, typer.Option(help="A run, its `export` folder or a copy of that.")],
+    recording: Annotated[Path | None, typer.Option(help="A file of lines, or with --recordings a trial.")] = None,
+    recordings: Annotated[str | None, typer.Option(help="The set that the recording is of, e.g. umafall.")] = None,
+    speed: Annotated[float | None, typer.Option(help="1 is real time; else as fast as it goes.")] = None,
+    udp: Annotated[str | None, typer.Option(help="HOST:PORT to listen at for lines, e.g. 127.0.0.1:9000.")] = None,
+    lines: Annotated[str | None, typer.Option(help="`-`, or a pipe or serial device, to read lines from.")] = None,
+    upright_s: Annotated[
+        float | None, typer.Option(help="First seconds, upright, that tell how sensors are mounted.")
+    ] = None,
+    as_worn: Annotated[list[str] | None, typer.Option(help="A sensor that is left as worn. Repeatable.")] = None,
+) -> None:
+    """What a recogniser takes samples for, as they come: `vimu stream --recognizer runs/open --udp 127.0.0.1:9000`.
+
+    A line is `t,` and the recogniser's channels; docs/recognizer.md says more. Where standard output is no terminal, a
+    JSON line a hop.
+    """
+    from vimu.serving.live import Source
+    from vimu.serving.live import stream as follow
+
+    def say(text: str) -> None:
+        console.print(text, markup=False)
+
+    try:
+        source = Source(recording, recordings, speed, udp, lines)
+        follow(recognizer, source, upright_s=upright_s, as_worn=tuple(as_worn or ()), say=say)
+    except UserError as error:
+        console.print(f"[bold red]error:[/] {escape(str(error))}")
+        raise typer.Exit(EXIT_USER) from error
+    except KeyboardInterrupt as error:
+        raise typer.Exit(EXIT_INTERRUPTED) from error
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

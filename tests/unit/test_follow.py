@@ -137,7 +137,7 @@ def test_upright_seconds_belong_to_models_of_estimated_mountings(recognizer, tur
         Follower(turned[0])
     with pytest.raises(UserError, match="`--as-worn` must name sensors of chest, right_wrist, but names waist"):
         Follower(turned[0], upright_s=5, as_worn=("waist",))
-    with pytest.raises(UserError, match="`--upright-s` must be 1 to 120 s, but is 0.1"):
+    with pytest.raises(UserError, match=r"`--upright-s` must be 1 to 120 s, but is 0\.1"):
         Follower(turned[0], upright_s=0.1)
     for given_too in ({"upright_s": 5.0}, {"as_worn": ("chest",)}):
         with pytest.raises(UserError, match="must not be given: the model was trained on sensors as they are worn"):

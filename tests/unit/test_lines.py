@@ -22,7 +22,7 @@ def test_a_line_is_the_time_and_the_channels_in_their_order():
 
 def test_gyroscopes_and_orientations_stand_where_the_channels_name_them():
     some = LineFormat(fed(feature_set="sensor_acc_gyr", gyroscopes=["right_wrist"], invariants=True))
-    t, sample = some.parse(b"0,1,2,3,4,5,6,7,8,9")
+    _, sample = some.parse(b"0,1,2,3,4,5,6,7,8,9")
     assert list(sample["acc"]) == ["chest", "right_wrist"] and list(sample["gyr"]) == ["right_wrist"]
     assert sample["gyr"]["right_wrist"].tolist() == [7, 8, 9]
     turned = LineFormat(fed(feature_set="world_acc_ori"))

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from vimu.evaluation.groups import method_of
 
@@ -127,6 +128,9 @@ def label_efficiency_figure(results: Sequence[Mapping[str, Any]]) -> Figure:
                 low, high = zip(*(p["macro_f1_ci95"] for p in sure), strict=True)
                 axes.fill_between([p["label_s"] for p in sure], low, high, color=colour, alpha=0.12, linewidth=0)
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:,g}")  # a log scale's own labels are formulas
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("labelled seconds")
         axes.set_ylabel("macro-F1, 95 % interval")
         axes.grid(alpha=0.3, which="both")

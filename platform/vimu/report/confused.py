@@ -4,6 +4,7 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import numpy as np
 
@@ -110,9 +111,18 @@ def pairs_plot(
         f"{p.title}. Left: a typical window of the true class. Middle: the surest mistake. Right: a typical window of "
         "the class that it was taken for."
     )
-    return curves_plot(name_of("confused", p.title), caption, curves, across=3, alike=True)
+    return curves_plot(name_of("confused", *p.key), caption, curves, across=3, alike=True)
+
+
+PORT = 8321
+"""Of clip review on this machine, so that the page can link to clips."""
 
 
 def review_command(run: str) -> str:
-    """Opens the run's clips for review."""
-    return f"vimu review {shlex.quote(run)}"
+    """Opens the run's clips for review, where the links of the page lead."""
+    return f"vimu review {shlex.quote(run)} --port {PORT}"
+
+
+def review_link(clip_id: str) -> str:
+    """A clip in clip review, while that is served."""
+    return f"http://127.0.0.1:{PORT}/#clip={quote(clip_id, safe='')}"

@@ -9,7 +9,7 @@ from vimu.evaluation.aligned_report import by_set
 from vimu.evaluation.groups import EXPERIMENTS, difference_of, is_leaky, leaves_out
 from vimu.evaluation.pages import page_environment
 from vimu.evaluation.report import as_yaml
-from vimu.report.confused import review_command
+from vimu.report.confused import review_command, review_link
 from vimu.report.data_card import SPLITS
 from vimu.report.parts import calibration_part, data_of, mistakes_of, predictions_of, results_of, totals, training_of
 from vimu.report.plot import Plot
@@ -33,7 +33,7 @@ def report_of(run: Run) -> Report:
     predictions = predictions_of(run)
     reliability, calibration = calibration_part(predictions)
     mistakes = mistakes_of(run, data, predictions)
-    plots = [*data.plots, *data.examples, *training]
+    plots = [plot for plot in (data.flow, data.amounts) if plot is not None] + [*data.examples, *training]
     entries: Sequence[Mapping[str, Any]] = []
     if results is not None:
         entries = results.metrics["results"]
@@ -51,9 +51,16 @@ def report_of(run: Run) -> Report:
             (r, leaves_out(r), *difference_of(r, entries)) for r in results.groups.ablations
         ],
         tables={} if results is None else results.tables(), leaky=any(is_leaky(r) for r in entries),
-        synthetic=_synthetic(run), review=review_command(str(run.folder)), settings=_settings(run), made=_made(run),
+        synthetic=_synthetic(run), review=_review(run), review_link=review_link, settings=_settings(run),
+        made=_made(run),
     )  # fmt: skip
     return Report(html, plots)
+
+
+def _review(run: Run) -> str:
+    """The command that opens the clips; empty where there are none."""
+    synthesized = run.get("synthesize")
+    return "" if synthesized is None else review_command(str(synthesized.folder.parent))
 
 
 def _stages(run: Run) -> list[dict[str, Any]]:

@@ -33,7 +33,8 @@ class Data:
     clips: Clips | None
     windows: Windows | None
     categories: Sequence[Category]
-    plots: Sequence[Plot]
+    flow: Plot | None
+    amounts: Plot | None
     examples: Sequence[Plot]
     typical: dict[tuple[str, str], Curves]
     """Data set and class -> a typical window."""
@@ -78,7 +79,7 @@ def data_of(run: Run) -> Data:
     real = run.detail("prepare", "real_dataset")
     found = categories(clips, windows, real)
     sides = flow_sides(run, clips, windows)
-    plots = ([flow_plot(sides)] if sides else []) + ([amounts_plot(found)] if found else [])
+    flow, amounts = flow_plot(sides) if sides else None, amounts_plot(found) if found else None
     examples, typical = [], {}
     if synthesized is not None and clips is not None and len(clips.clip_id):
         curves = typical_clips(synthesized, clips, run.detail("prepare", "sensors", ()))
@@ -96,7 +97,7 @@ def data_of(run: Run) -> Data:
                 "window that varies as much as is the median of its class."
             )
             examples.append(curves_plot("curves-real", caption, of_real))
-    return Data(clips, windows, found, plots, examples, typical)
+    return Data(clips, windows, found, flow, amounts, examples, typical)
 
 
 def training_of(run: Run) -> list[Plot]:

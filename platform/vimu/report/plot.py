@@ -38,6 +38,7 @@ class Plot:
     def svg(self) -> str:
         """Inline SVG in the page's own colours. Ids are its own: of two alike, a browser takes the first."""
         svg = svg_of(self.figure, transparent=True)
+        svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
         svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{self.name}-", svg)
         svg = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" role="img" style="SIZE">', svg, count=1)
         width = self.figure.get_figwidth()

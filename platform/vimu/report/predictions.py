@@ -42,6 +42,11 @@ class Predictions:
         return np.asarray(self.truth == self.predicted)
 
     @property
+    def key(self) -> tuple[str, ...]:
+        """What tells it from others."""
+        return (self.dataset, *([f"{self.apart} apart"] if self.apart else ()), self.experiment, self.method)
+
+    @property
     def title(self) -> str:
         apart = f", {self.apart} apart" if self.apart else ""
         return f"{self.dataset}{apart}: {self.experiment}, {self.method}"

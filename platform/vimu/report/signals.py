@@ -21,6 +21,8 @@ LEAST_S = 1.0
 MOST = 24
 """Categories that have a panel: the largest ones."""
 ACROSS = 4
+TITLE = 108
+"""Characters of the titles of a row of panels."""
 LEAST_SPAN = 4.0
 """m/s^2 that a panel spans at least: the noise of somebody who rests is to look like it."""
 
@@ -117,7 +119,7 @@ def curves_plot(
         figure = Figure(figsize=(8.8, 0.65 + 1.05 * down), layout="constrained")
         panels = figure.subplots(down, across, sharex=True, sharey="row" if alike else False, squeeze=False).ravel()
         for i, (axes, one) in enumerate(zip(panels, curves, strict=False)):
-            _draw(axes, one, sensors)
+            _draw(axes, one, sensors, longest=TITLE // across)
             row = curves[i - i % across :][:across] if alike else [one]
             axes.set_ylim(*_limits([_shown(v, of_row.rate_hz) for of_row in row for v in of_row.by_sensor.values()]))
         for axes in panels[len(curves) :]:
@@ -135,12 +137,12 @@ def curves_plot(
     return Plot(name, caption, figure, ("category", "clip_or_window", "sensor", "t_s", "acc_m_s2"), rows)
 
 
-def _draw(axes: Axes, one: Curves, sensors: Sequence[str]) -> None:
+def _draw(axes: Axes, one: Curves, sensors: Sequence[str], *, longest: int) -> None:
     for sensor, values in one.by_sensor.items():
         shown = _shown(values, one.rate_hz)
         colour = COLOURS[sensors.index(sensor) % len(COLOURS)]
         axes.plot(np.arange(len(shown)) / one.rate_hz, shown, color=colour, linewidth=0.9)
-    axes.set_title(short(one.title, 26), fontsize=8, pad=2)
+    axes.set_title(short(one.title, longest), fontsize=8, pad=2)
     axes.grid(alpha=0.5, linewidth=0.5)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=7, length=2)

@@ -1,6 +1,7 @@
 """The report of a run: what its figures are drawn of, what is missing and said to be, and names as text."""
 
 import csv
+import hashlib
 import json
 import re
 from html import unescape
@@ -201,8 +202,6 @@ def test_clips_of_another_run_are_found_beside_it_if_they_are_those_that_were_cu
 
 
 def reseal(manifest: Path, text: str) -> None:
-    import hashlib
-
     manifest.write_text(text)
     (manifest.parent / "_SUCCESS").write_text(hashlib.sha256(text.encode()).hexdigest())
 
@@ -245,6 +244,36 @@ def test_names_of_figures_are_told_apart():
     assert name_of("confusion", "umafall, subjects apart") == "confusion-umafall-subjects-apart"
     assert name_of("a/b") != name_of("a.b") and name_of("x" * 300) != name_of("x" * 301)
     assert all(re.fullmatch("[a-z0-9-]{1,90}", name_of(name)) for name in (*HOSTILE, "/", "..", "../../etc"))
+
+
+def test_a_run_that_names_signals_by_words_has_tables_by_data_set(tmp_path):
+    folder = publish_run(tmp_path / "run", stages=("synthesize", "prepare", "evaluate"))
+    of_words = {"setting": "cross_dataset", "variant": "aligned", "unseen": []}
+    file = folder / "evaluate" / "metrics.json"
+    metrics = json.loads(file.read_text())
+    metrics["results"] = [r | of_words for r in metrics["results"] if r["experiment"] == "finetuned"]
+    manifest = folder / "evaluate" / "manifest.json"
+    old = file.read_bytes()
+    file.write_text(json.dumps(metrics))
+    told = json.loads(manifest.read_text())
+    entry = next(f for f in told["files"] if f["path"] == "metrics.json")
+    assert entry["bytes"] == len(old)
+    entry |= {"bytes": file.stat().st_size, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+    reseal(manifest, json.dumps(told))
+    page = words(report_of(open_run(folder)).html)
+    assert "watch, cross_dataset: 6 windows of 2 s, 1 subjects, 3 classes" in page
+    assert "trained on one data set, tested on another" in page and "has no curve of labels" in page
+
+
+def test_a_run_of_another_version_is_an_error_and_no_trace(tmp_path):
+    folder = publish_run(tmp_path / "run", stages=("prepare", "pretrain"))
+    manifest = folder / "pretrain" / "manifest.json"
+    reseal(manifest, manifest.read_text().replace('"networks"', '"other"'))
+    done = CliRunner().invoke(app, ["report", str(folder)])
+    assert done.exit_code == 2
+    assert "must hold stages as this version of vimu publishes them, but one lacks 'networks'" in " ".join(
+        done.stderr.split()
+    )
 
 
 @pytest.mark.parametrize(("make", "says"), [(False, "must be a run's folder"), (True, "must hold a run's stages")])

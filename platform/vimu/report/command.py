@@ -5,6 +5,7 @@ from pathlib import Path
 from vimu.report.page import PAGE, report_of
 from vimu.report.plot import write_figures
 from vimu.report.run import open_run
+from vimu.runtime.errors import UserError
 from vimu.runtime.storage import Location, absolute, write_whole
 
 
@@ -17,11 +18,18 @@ def report(folder: Location, *, out: Path | None, figures: Path | None) -> list[
         figures: a folder for each figure as `NAME.svg`, `NAME.png` and `NAME.csv`.
 
     Raises:
-        UserError: there is no such run, or nothing of it is published, or a shard is damaged.
+        UserError: there is no such run, or nothing of it is published, or a shard is damaged, or a stage is of another
+            version of vimu.
         OperationError: there is no room.
     """
-    run = open_run(folder)
-    report = report_of(run)
+    try:
+        run = open_run(folder)
+        report = report_of(run)
+    except KeyError as error:  # stages say more from version to version
+        raise UserError(
+            f"`{folder}` must hold stages as this version of vimu publishes them, but one lacks {error}: run its job "
+            "again."
+        ) from error
     place = folder / PAGE if out is None else out
     write_whole(place, report.html)
     said = [f"report: {absolute(place)}"]

@@ -88,7 +88,7 @@ def name_of(*parts: object) -> str:
     """Parts as the name of a plot; what letters, digits and hyphens cannot tell apart, a hash does."""
     given = "-".join(str(part) for part in parts).lower()
     name = re.sub(r"[^a-z0-9]+", "-", given).strip("-")
-    if len(name) > LONGEST_NAME or re.search(r"[^a-z0-9 ,_-]", given):
+    if len(name) > LONGEST_NAME or re.search(r"[^a-z0-9 ,_()-]", given):
         return f"{name[:LONGEST_NAME]}-{hashlib.sha256(given.encode()).hexdigest()[:6]}"
     return name
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -108,14 +110,17 @@ def test_what_goes_into_the_flow_comes_out_or_is_left_out(folder):
         assert not leaves or sum(leaves) == pytest.approx(node.size)
     labels = [node.label for node in nodes]
     n = len(CLASSES)
-    assert f"archive: {CLIPS_EACH * n + 1} files" in labels and f"watch: {TRIALS_EACH * n + 1} trials" in labels
+    assert (
+        f"archive (synthetic): {CLIPS_EACH * n + 1} files" in labels
+        and f"watch: {TRIALS_EACH * n + 1} trials" in labels
+    )
     assert {node.label for node in nodes if node.colour == LEFT_OUT} == {"1 unreadable", f"{n} too short", "1 gap"}
     assert sum(node.count for node in nodes if node.column == 3) == len(windows_of(run.stages["prepare"]))
 
 
 def test_categories_count_clips_trials_people_and_what_windows_cover(folder):
     run = open_run(folder)
-    found = categories(clips_of(run.stages["synthesize"]), windows_of(run.stages["prepare"]), "watch")
+    found = categories(run, clips_of(run.stages["synthesize"]), windows_of(run.stages["prepare"]))
     assert [(c.dataset, c.label) for c in found[:3]] == [
         ("archive", name) for name in reversed(CLASSES)
     ]  # longest first
@@ -164,6 +169,36 @@ def test_calibration_is_confidence_against_the_share_that_is_right(folder, writt
     assert (
         f"watch, subjects apart: finetuned, penalty_cnn {one.error:.3f} {one.confidence:.3f} {one.accuracy:.3f}" in page
     )
+
+
+def test_probabilities_among_some_of_a_networks_classes_are_shares_of_those(tmp_path):
+    folder = publish_run(tmp_path / "run", stages=("synthesize", "prepare", "crossval"))
+    [whole, *_] = predictions_of(open_run(folder))
+    file = folder / "crossval" / "predictions.parquet"
+    table = pq.read_table(file)
+    half = [[p / 2 for p in row] for row in table.column("probabilities").to_pylist()]
+    at = table.schema.get_field_index("probabilities")
+    pq.write_table(table.set_column(at, table.schema.field(at), pa.array(half, table.schema.field(at).type)), file)
+    manifest = folder / "crossval" / "manifest.json"
+    told = json.loads(manifest.read_text())
+    entry = next(f for f in told["files"] if f["path"] == "predictions.parquet")
+    entry |= {"bytes": file.stat().st_size, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+    reseal(manifest, json.dumps(told))
+    [halved, *_] = predictions_of(open_run(folder))
+    np.testing.assert_allclose(halved.probability, np.minimum(2 * whole.probability, 2), rtol=1e-5)
+    np.testing.assert_allclose(whole.probability, 0.8, atol=1e-3)
+
+
+def test_generated_data_are_marked_wherever_they_are_named(folder, written):
+    report = report_of(open_run(folder))
+    for plot in report.plots:
+        shown = words(plot.svg) + " " + plot.caption
+        assert not re.search(r"\barchive\b(?! \(synthetic\))", shown), plot.name
+    for section in ("results", "calibration", "mistakes"):
+        text = words(re.search(rf'<section id="{section}">.*?</section>', report.html, re.S)[0])
+        assert re.search(r"\barchive \(synthetic\)", text)
+        assert not re.search(r"(?<!an )\barchive\b(?! \(synthetic\)|/takes)", text), section
+    assert "watch (synthetic)" not in report.html
 
 
 def test_settings_and_commands_are_those_of_the_manifests(written, folder):

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from vimu.evaluation.groups import method_of
 
@@ -96,6 +96,7 @@ def learning_curves_figure(curves: Sequence[Curve]) -> Figure:
                 axes.plot(epochs, values, ".-", color=colour[curve.name], linewidth=1, markersize=3, label=label)
         for axes, title in ((loss, "training loss"), (score, "validation macro-F1")):
             axes.set_xlabel("epoch")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set_title(title, fontsize=9)
             axes.grid(alpha=0.3)
         score.legend(fontsize=7)

@@ -24,6 +24,8 @@ class Category:
     """One category of one archive or data set."""
 
     dataset: str
+    mark: str
+    """Follows the name where the data are generated."""
     real: bool
     label: str
     sources: int
@@ -36,13 +38,9 @@ class Category:
     """By split, up-sampled copies included; empty where none are cut."""
 
 
-def categories(clips: Clips | None, windows: Windows | None, real: str | None) -> list[Category]:
-    """Every category, largest first, virtual ones before real ones.
-
-    Args:
-        real: the data set of real recordings.
-    """
-    found = []
+def categories(run: Run, clips: Clips | None, windows: Windows | None) -> list[Category]:
+    """Every category, largest first, virtual ones before real ones."""
+    found, real = [], run.detail("prepare", "real_dataset")
     if clips is not None:
         for archive in np.unique(clips.archive).tolist():
             of_archive = clips.archive == archive
@@ -50,7 +48,7 @@ def categories(clips: Clips | None, windows: Windows | None, real: str | None) -
                 at = of_archive & (clips.label == label)
                 cut = {} if windows is None else _by_split(windows, archive, label)
                 seconds = float(clips.seconds[at].sum())
-                found.append(Category(archive, False, label, int(at.sum()), seconds, None, cut))
+                found.append(Category(archive, run.mark(archive), False, label, int(at.sum()), seconds, None, cut))
     if windows is not None and real is not None:
         of_real = windows.dataset == real
         for label in np.unique(windows.label[of_real]).tolist():
@@ -59,7 +57,7 @@ def categories(clips: Clips | None, windows: Windows | None, real: str | None) -
             seconds = covered_frames(source, windows.start_frame[at], windows.length_frames) / windows.rate_hz
             people = len(np.unique(windows.subject[at]))
             cut = _by_split(windows, real, label)
-            found.append(Category(real, True, label, len(np.unique(source)), seconds, people, cut))
+            found.append(Category(real, run.mark(real), True, label, len(np.unique(source)), seconds, people, cut))
     return sorted(found, key=lambda c: (c.real, c.dataset, -c.seconds))
 
 
@@ -86,15 +84,25 @@ def amounts_plot(rows: Sequence[Category]) -> Plot:
             axes.set_ylim(tallest - 0.4, -0.6)
             axes.set_xlabel(unit)
             more = f", the largest {MOST_BARS} of {len(panel)}" if len(panel) > MOST_BARS else ""
-            axes.set_title(f"{short(dataset)} ({'recorded' if shown[0].real else 'synthesized'}{more})", fontsize=9)
+            kind = "recordings" if shown[0].real else "virtual clips"
+            axes.set_title(f"{short(dataset)}{shown[0].mark}: {kind}{more}", fontsize=9)
             axes.grid(axis="x", alpha=0.5)
             axes.set_axisbelow(True)
             axes.spines[["top", "right", "left"]].set_visible(False)
             axes.tick_params(axis="y", length=0)
-    columns = ("dataset", "kind", "label", "clips_or_trials", "seconds", "subjects", *(f"windows_{s}" for s in SPLITS))
+    columns = (
+        "dataset",
+        "kind",
+        "synthetic",
+        "label",
+        "clips_or_trials",
+        "seconds",
+        "subjects",
+        *(f"windows_{s}" for s in SPLITS),
+    )
     table = [
-        (r.dataset, "recorded" if r.real else "synthesized", r.label, r.sources, round(r.seconds, 2), r.subjects,
-         *(r.windows.get(split, 0) for split in SPLITS))
+        (r.dataset, "recordings" if r.real else "virtual clips", bool(r.mark), r.label, r.sources,
+         round(r.seconds, 2), r.subjects, *(r.windows.get(split, 0) for split in SPLITS))
         for r in rows
     ]  # fmt: skip
     return Plot(
@@ -119,7 +127,8 @@ def flow_sides(run: Run, clips: Clips | None, windows: Windows | None) -> list[S
     if synthesized is not None and clips is not None:
         lost = Counter(row["reason"] for row in rejections_of(synthesized))
         n = synthesized.manifest["counts"]["files_in"]
-        name = " + ".join(np.unique(clips.archive).tolist()) or "mocap"
+        archives = np.unique(clips.archive).tolist()
+        name = (" + ".join(archives) or "mocap") + run.mark("+".join(archives))
         cut = None if prepared is None else len(clips.clip_id) - of_clips.total()
         of = _split_counts(windows, run.detail("prepare", "virtual_datasets", ()))
         sides.append(Side(name, "files", n, "clips", dict(lost), len(clips.clip_id), dict(of_clips), cut, of))
@@ -127,7 +136,7 @@ def flow_sides(run: Run, clips: Clips | None, windows: Windows | None) -> list[S
         n = prepared.manifest["counts"]["sources_in"] - len(clips.clip_id)
         real = run.detail("prepare", "real_dataset", "recordings")
         of = _split_counts(windows, [real])
-        sides.append(Side(real, "trials", n, "trials", {}, n, dict(left), n - left.total(), of))
+        sides.append(Side(real + run.mark(real), "trials", n, "trials", {}, n, dict(left), n - left.total(), of))
     return sides
 
 

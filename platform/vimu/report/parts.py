@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vimu.evaluation.groups import Groups, Result, grouped
+from vimu.evaluation.groups import Groups, Result, grouped, synthetic_mark
 from vimu.evaluation.results import HOLDOUT
 from vimu.evaluation.terminal import place_of
 from vimu.report.confused import Pair, confused_pairs, pairs_plot
@@ -77,15 +77,16 @@ def data_of(run: Run) -> Data:
     clips = None if synthesized is None else clips_of(synthesized)
     windows = None if prepared is None else windows_of(prepared)
     real = run.detail("prepare", "real_dataset")
-    found = categories(clips, windows, real)
+    found = categories(run, clips, windows)
     sides = flow_sides(run, clips, windows)
     flow, amounts = flow_plot(sides) if sides else None, amounts_plot(found) if found else None
     examples, typical = [], {}
     if synthesized is not None and clips is not None and len(clips.clip_id):
         curves = typical_clips(synthesized, clips, run.detail("prepare", "sensors", ()))
+        mark = run.mark("+".join(np.unique(clips.archive)))
         caption = (
-            "Size of the acceleration of a typical clip of each category, at the virtual sensors, without gravity: the "
-            "clip whose root mean square is nearest to the median of its category."
+            f"Size of the acceleration of a typical clip of each category{mark}, at the virtual sensors, without "
+            "gravity: the clip whose root mean square is nearest to the median of its category."
         )
         examples.append(curves_plot("curves-virtual", caption, curves))
     if prepared is not None and windows is not None:
@@ -93,8 +94,8 @@ def data_of(run: Run) -> Data:
         if of_real := [one for (dataset, _), one in typical.items() if dataset == real]:
             gravity = "with" if windows.gravity == "included" else "without"
             caption = (
-                f"Size of the acceleration of a typical real window of each class of {real}, {gravity} gravity: the "
-                "window that varies as much as is the median of its class."
+                f"Size of the acceleration of a typical window of each class of {real}{run.mark(real)}, {gravity} "
+                "gravity: the window that varies as much as is the median of its class."
             )
             examples.append(curves_plot("curves-real", caption, of_real))
     return Data(clips, windows, found, flow, amounts, examples, typical)
@@ -145,7 +146,16 @@ def _own_first(r: Result) -> tuple[bool, bool, int]:
 def predictions_of(run: Run) -> list[Predictions]:
     """On all people where there are such, else on the test split."""
     published = run.get("crossval") or run.get("evaluate")
-    return [] if published is None else read_predictions(published)
+    if published is None:
+        return []
+    results = json.loads(published.file("metrics.json").read())["results"]
+    marks = {(r["dataset"], r["experiment"]): synthetic_mark(r) for r in results}
+    any_mark = max((synthetic_mark(r) for r in results), default="")
+
+    def mark(dataset: str, experiment: str) -> str:
+        return marks.get((dataset, experiment), any_mark)
+
+    return read_predictions(published, mark)
 
 
 def calibration_part(predictions: Sequence[Predictions]) -> tuple[Plot | None, list[Calibration]]:

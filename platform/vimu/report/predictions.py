@@ -1,10 +1,11 @@
 """Single predictions of a run: how far probabilities can be trusted, and what is taken for what."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
 
@@ -29,6 +30,8 @@ class Predictions:
     dataset: str
     experiment: str
     method: str
+    mark: str
+    """Follows the data set's name where generated data take part."""
     apart: str
     """What folds kept apart; empty of the run's test split."""
     window_id: Texts
@@ -36,6 +39,7 @@ class Predictions:
     truth: Texts
     predicted: Texts
     probability: Float[np.ndarray, " n"]
+    """Of the class that was said, among those that the method chose from."""
 
     @property
     def right(self) -> Bool[np.ndarray, " n"]:
@@ -49,17 +53,22 @@ class Predictions:
     @property
     def title(self) -> str:
         apart = f", {self.apart} apart" if self.apart else ""
-        return f"{self.dataset}{apart}: {self.experiment}, {self.method}"
+        return f"{self.dataset}{self.mark}{apart}: {self.experiment}, {self.method}"
 
 
-def read_predictions(published: Published) -> list[Predictions]:
-    """The table of `evaluate` or `crossval` as one entry a result, in the table's order."""
+def read_predictions(published: Published, mark: Callable[[str, str], str]) -> list[Predictions]:
+    """The table of `evaluate` or `crossval` as one entry a result, in the table's order.
+
+    Args:
+        mark: of a data set and experiment, what follows the data set's name.
+    """
     file = published.file("predictions.parquet")
     names = file.schema().names
     extra = [name for name in ("apart", "copies") if name in names]
-    table = file.columns([*COLUMNS, *extra])
+    table = file.columns([*COLUMNS, "probabilities", *extra])
     values = {name: np.array(table.column(name).to_pylist()) for name in (*COLUMNS, *extra)}
     n = len(table)
+    values["probability"] = values["probability"] / _sums(table.column("probabilities"))
     apart = values.get("apart", np.full(n, ""))
     copies = values.get("copies", np.zeros(n, dtype=np.int64))
     named = [values[name].tolist() for name in ("dataset", "experiment", "method")]
@@ -71,8 +80,17 @@ def read_predictions(published: Published) -> list[Predictions]:
         at = of == i
         name = f"{method}, {n_copies} copies" if n_copies else method
         columns = {k: values[k][at] for k in ("window_id", "subject", "truth", "predicted", "probability")}
-        found.append(Predictions(dataset, experiment, name, kept_apart, **columns))
+        found.append(Predictions(dataset, experiment, name, mark(dataset, experiment), kept_apart, **columns))
     return found
+
+
+def _sums(lists: pa.ChunkedArray) -> Float[np.ndarray, " n"]:
+    """Of each row: 1, or what is left of a network's probabilities where it chose among some of its classes only."""
+    parts = []
+    for chunk in (chunk for chunk in lists.chunks if len(chunk)):
+        starts = chunk.offsets.to_numpy()[:-1]
+        parts.append(np.add.reduceat(chunk.flatten().to_numpy(), starts - starts[0]))
+    return np.maximum(np.concatenate(parts), 1e-9) if parts else np.empty(0)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vimu.evaluation.groups import SYNTHETIC
 from vimu.runtime.errors import UserError
 from vimu.runtime.published import SUCCESS, Published, open_published
 from vimu.runtime.storage import Location, location
@@ -41,6 +42,12 @@ class Run:
     def get(self, stage: str) -> Published | None:
         """A stage, where it is published."""
         return self.stages.get(stage)
+
+    def mark(self, dataset: str) -> str:
+        """What follows a data set's name wherever generated data take part."""
+        of = self.detail("prepare", "synthetic", {})
+        generated = self.detail("synthesize", "synthetic", False)
+        return SYNTHETIC if any(of.get(name, generated) for name in dataset.split("+")) else ""
 
     def lacks(self, stage: str) -> str:
         """Why a stage is not there, and what makes it, for the reader. Empty where it is there."""

@@ -15,6 +15,8 @@ from vimu.stages.overview import overview
 PIPELINE = ("synthesize", "prepare", "tune", "pretrain", "finetune", "crossval", "evaluate", "export")
 ALIGNMENT = ("synthesize", "prepare", "interpret", "align", "evaluate")
 """The stages of a run that names signals by words."""
+ASKED_BY = {"tune": "pretrain", "crossval": "evaluate"}
+"""Stages that a configuration may leave out, and the later one that tells whether it did."""
 CONFIG = re.compile(r"--config (\S+)")
 
 
@@ -90,6 +92,9 @@ def open_run(folder: Location) -> Run:
             stages[name] = open_published(folder / name, made_by=f"python jobs/{name}.py --config ...")
         except (UserError, ValueError, KeyError) as error:
             missing[name] = f"is damaged: {error}"
+    for name, later in ASKED_BY.items():
+        if name in missing and later in stages and name not in stages[later].manifest["identity"].get("inputs", {}):
+            missing[name] += f", and `{later}` was made without it"
     if not stages:
         raise UserError(f"`{folder}` must hold a published stage, but: " + _sentence(missing))
     if "synthesize" not in stages and (prepared := stages.get("prepare")) is not None:

@@ -311,6 +311,17 @@ def test_a_run_of_another_version_is_an_error_and_no_trace(tmp_path):
     )
 
 
+@pytest.mark.parametrize("option", ["--out", "--figures"])
+def test_a_place_that_cannot_be_written_is_an_error(tmp_path, option):
+    folder = publish_run(tmp_path / "run", stages=("pretrain",))
+    (tmp_path / "file").write_text("")
+    done = CliRunner().invoke(app, ["report", str(folder), option, str(tmp_path / "file" / "in")])
+    assert done.exit_code == 2
+    assert f"must be a place that can be written, but: Not a directory. Name another by `{option}`" in " ".join(
+        done.stderr.split()
+    )
+
+
 @pytest.mark.parametrize(("make", "says"), [(False, "must be a run's folder"), (True, "must hold a run's stages")])
 def test_no_run_is_an_error(tmp_path, make, says):
     if make:

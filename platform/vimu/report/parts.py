@@ -74,14 +74,14 @@ class Mistakes:
 def data_of(run: Run) -> Data:
     """Clips and windows, as far as they are published."""
     synthesized, prepared = run.get("synthesize"), run.get("prepare")
-    clips = None if synthesized is None else clips_of(synthesized)
-    windows = None if prepared is None else windows_of(prepared)
+    clips = clips_of(synthesized) if synthesized is not None and synthesized.files("clips/") else None
+    windows = windows_of(prepared) if prepared is not None and prepared.files("windows/") else None
     real = run.detail("prepare", "real_dataset")
     found = categories(run, clips, windows)
     sides = flow_sides(run, clips, windows)
     flow, amounts = flow_plot(sides) if sides else None, amounts_plot(found) if found else None
     examples, typical = [], {}
-    if synthesized is not None and clips is not None and len(clips.clip_id):
+    if synthesized is not None and clips is not None:
         curves = typical_clips(synthesized, clips, run.detail("prepare", "sensors", ()))
         mark = run.mark("+".join(np.unique(clips.archive)))
         caption = (

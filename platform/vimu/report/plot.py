@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 from matplotlib.colors import to_hex
@@ -40,9 +41,9 @@ class Plot:
         svg = svg_of(self.figure, transparent=True)
         svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
         svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{self.name}-", svg)
-        svg = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" role="img" style="SIZE">', svg, count=1)
-        width = self.figure.get_figwidth()
-        svg = svg.replace("SIZE", f"width:{width * ROOM:.0f}px", 1)
+        svg = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" role="img" LABEL>', svg, count=1)
+        width = self.figure.get_figwidth() * ROOM
+        svg = svg.replace("LABEL", f'aria-label="{escape(self.caption)}" style="width:{width:.0f}px"', 1)
         for colour, role in ROLES.items():
             svg = re.sub(rf"(fill|stroke): {colour}\b", rf"\1: {role}", svg)
         return svg

@@ -4,7 +4,7 @@ PY := .venv/bin/python
 VIMU_DATA ?= ../shared/data
 export RAY_USAGE_STATS_ENABLED = 0
 
-.PHONY: demo cluster-demo test chaos lint open-data open lanhar realism clean
+.PHONY: demo cluster-demo test chaos lint wheelhouse open-data open lanhar realism clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -31,6 +31,9 @@ lint: .venv/.installed ## ruff, mypy, import-linter
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	.venv/bin/lint-imports
+
+wheelhouse: .venv/.installed ## what machines without a network install from: docs/cluster.md
+	$(PY) -m pip wheel --quiet --constraint constraints.txt --wheel-dir wheelhouse '.[cluster,s3,serving]'
 
 open-data: ## unpack the open archives found in VIMU_DATA
 	@for f in mocap_bandai_bvh/bandai_bvh_subset.tar.xz imu_umafall/umafall_core.tar.xz; do \
@@ -60,8 +63,10 @@ lanhar: .venv/.lanhar data/hapt/Raw-Data ## docs/semantics.md: windows named by 
 	$(call JOB,prepare,lanhar_umafall) --set prepare.clips=runs/lanhar/synthesize
 	$(call JOB,prepare,lanhar_umafall) --set prepare.clips=runs/lanhar/synthesize \
 	  --set name=lanhar-umafall-waist --set 'prepare.windows.sensors=[waist]'
-	for job in align evaluate; do $(PY) jobs/$$job.py --config configs/lanhar.yaml || exit; done
 	for job in synthesize prepare; do $(PY) jobs/$$job.py --config configs/lanhar_synthetic.yaml || exit; done
+	$(call JOB,prepare,lanhar_synthetic) --set name=lanhar-mocap --set prepare.clips=runs/lanhar-synthetic/synthesize \
+	  --set prepare.windows.length_frames=80 --set prepare.windows.hop_frames=40
+	for job in align evaluate; do $(PY) jobs/$$job.py --config configs/lanhar.yaml || exit; done
 	for sensor in right_wrist waist; do \
 	  $(call JOB,prepare,lanhar_umafall) $(TWO_SECONDS) --set name=lanhar-2s-$$sensor --set "prepare.windows.sensors=[$$sensor]" || exit; done
 	$(call JOB,prepare,lanhar) $(TWO_SECONDS) --set name=lanhar-2s-hapt

@@ -1,11 +1,15 @@
-"""`vimu doctor`, `status`, `report`, `stream`, `submit`, `recognize`: what helps around `python jobs/NAME.py`."""
+"""`vimu doctor`, `status`, `report`, `stream`, `gc`, `submit`, `recognize`: what helps around `jobs/`."""
 
 import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
@@ -18,6 +22,8 @@ from vimu.runtime.storage import location
 from vimu.stages.config import Config
 from vimu.stages.job import ConfigOption, SetOption
 from vimu.stages.overview import overview
+from vimu.stages.removal import remove_all
+from vimu.stages.retention import DAY_S, Piece, survey
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 VERDICTS = {
@@ -25,6 +31,21 @@ VERDICTS = {
     "warn": "a run can start; see what is marked `warn`",
     "fail": "a run cannot start yet",
 }
+
+
+@contextmanager
+def _exit_codes() -> Iterator[None]:
+    """End with the code of what the block raises."""
+    try:
+        yield
+    except UserError as error:
+        console.print(f"[bold red]error:[/] {escape(str(error))}")
+        raise typer.Exit(EXIT_USER) from error
+    except OperationError as error:
+        console.print(f"[bold red]failed:[/] {escape(str(error))}")
+        raise typer.Exit(EXIT_OPERATION_FAILED) from error
+    except KeyboardInterrupt as error:
+        raise typer.Exit(EXIT_INTERRUPTED) from error
 
 
 @app.callback()
@@ -100,16 +121,9 @@ def report(
     """All that a run published as one page, opened from disk: `vimu report runs/demo`."""
     from vimu.report.command import report as reported
 
-    try:
-        said = reported(location(run), out=out, figures=figures)
-    except UserError as error:
-        console.print(f"[bold red]error:[/] {escape(str(error))}")
-        raise typer.Exit(EXIT_USER) from error
-    except OperationError as error:
-        console.print(f"[bold red]failed:[/] {escape(str(error))}")
-        raise typer.Exit(EXIT_OPERATION_FAILED) from error
-    for line in said:
-        typer.echo(line)
+    with _exit_codes():
+        for line in reported(location(run), out=out, figures=figures):
+            typer.echo(line)
 
 
 @app.command()
@@ -136,14 +150,52 @@ def stream(
     def say(text: str) -> None:
         console.print(text, markup=False)
 
-    try:
+    with _exit_codes():
         source = Source(recording, recordings, speed, udp, lines)
         follow(recognizer, source, upright_s=upright_s, as_worn=tuple(as_worn or ()), say=say)
+
+
+@app.command()
+def gc(
+    runs_dir: Annotated[str, typer.Argument(help="The folder or URI that holds runs, e.g. runs.")],
+    delete: Annotated[bool, typer.Option("--delete", help="Remove it. Without this it is only shown.")] = False,
+    older_than_days: Annotated[float, typer.Option(help="What was touched since stays.")] = 14.0,
+    runs: Annotated[
+        bool, typer.Option("--runs", help="Whole runs too, but none that a run which stays needs.")
+    ] = False,
+    keep: Annotated[list[str], typer.Option(help="Name of a run of which nothing is removed. Repeatable.")] = [],  # noqa: B006
+) -> None:
+    """What killed jobs left, and, with --runs, old runs: `vimu gc runs`, and then `vimu gc runs --delete`.
+
+    Nothing goes that a job is writing. Exit 0: done, or nothing to do; 2: something you gave is wrong; 1: something
+    could not be removed.
+    """
+    now = time.time()
+    try:
+        pieces = survey(location(runs_dir), older_than_days=older_than_days, runs=runs, keep=keep, now=now)
     except UserError as error:
         console.print(f"[bold red]error:[/] {escape(str(error))}")
         raise typer.Exit(EXIT_USER) from error
-    except KeyboardInterrupt as error:
-        raise typer.Exit(EXIT_INTERRUPTED) from error
+
+    def line(word: str, piece: Piece, why: str) -> None:
+        days = f"{(now - piece.usage.touched) / DAY_S:.1f} days"
+        typer.echo(f"{word:<8}{decimal(piece.usage.n_bytes):>10}{days:>12}  {piece.place}: {why}")
+
+    going = [piece for piece in pieces if piece.stays is None]
+    for piece in (piece for piece in pieces if piece.stays is not None):
+        line("stays", piece, f"{piece.why}; {piece.stays}")
+    if not delete:
+        for piece in going:
+            line("would go", piece, piece.why)
+        freed = decimal(sum(piece.usage.n_bytes for piece in going))
+        typer.echo(f"--delete would remove {len(going)} and free {freed}" if going else "nothing to remove")
+        return
+    failed = False
+    for piece, still_there, failure in remove_all(going, older_than_days, now):
+        line("gone" if still_there is None else "failed" if failure else "stays", piece, still_there or piece.why)
+        failed = failed or failure
+    if failed:
+        raise typer.Exit(EXIT_OPERATION_FAILED)
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

@@ -184,3 +184,39 @@ def test_classes_without_training_windows_and_targets_that_do_not_fit_are_refuse
     few = configured(folder, encoder, targets={"far": str(folder / "nowhere" / "prepare")})
     with pytest.raises(UserError, match="nowhere"):
         evaluate.STAGE.plan(few)
+
+
+@pytest.fixture(scope="module")
+def by_statements(aligned, encoder, tmp_path_factory):
+    """The same windows, compared statement by statement, with others of no class beside them."""
+    folder = Path(str(aligned[0].runs_dir))
+    elsewhere = tmp_path_factory.mktemp("statements")
+    publish_windows(elsewhere / "mocap", 24, sensors=("waist", "chest"), seed=5)
+    given = {
+        "compare": "statements", "unlabelled": {"windows": str(elsewhere / "mocap" / "prepare"), "copies": 2},
+        "controls": ["softmax", "whole_text", "labelled_only", "random_weights"],
+    }  # fmt: skip
+    config = configured(folder, encoder, **given)
+    job = align.job_of(align.plan(config).work, {"of": "statements"})
+    return align_fits.align_on_ray(align.plan(config).work.fits, job, storage=elsewhere / "ray", n_workers=2)
+
+
+def test_statements_are_learnt_with_windows_of_no_class_beside_them(by_statements, encoder):
+    folders = by_statements
+    assert len(folders) == 9
+    logs = {name: json.loads((folder / "log.json").read_text()) for name, folder in folders.items()}
+    labelled = logs["all-labelled_only-0"]["windows"]
+    assert logs["all-aligned-0"]["windows"] > labelled + 2 * 2 * 8, "mocap at both sensors, each twice, and copies"
+    assert logs["all-softmax-0"]["windows"] == labelled
+    model = load_aligned(folders["all-aligned-0"] / "model.pt")
+    assert model.statements is not None and model.prototypes.shape == (4, model.statements.width)
+    same, other = model.of_texts(encoder_files(str(encoder)), [["Strong and even."], ["No rhythm prevails."]])
+    assert float(same @ other) < 0.99
+    assert load_aligned(folders["all-whole_text-0"] / "model.pt").statements is None
+
+
+def test_windows_of_another_rate_are_no_company(aligned, encoder, tmp_path):
+    publish_windows(tmp_path / "mocap", 24, seed=5, rate_hz=25.0)
+    unlabelled = {"windows": str(tmp_path / "mocap" / "prepare")}
+    with pytest.raises(UserError, match="must hold windows of 200 frames at the rate of"):
+        align.plan(configured(Path(str(aligned[0].runs_dir)), encoder, compare="statements", unlabelled=unlabelled))

@@ -12,7 +12,7 @@ from vimu.evaluation.terminal import results_text
 from vimu.metrics import mean_known, one_vs_rest_auc
 from vimu.runtime.errors import UserError
 from vimu.runtime.published import open_published
-from vimu.runtime.resources import offered
+from vimu.runtime.resources import require
 from vimu.stages import evaluate, evaluate_models, finetune, prepare, pretrain, tune
 from vimu.stages.pipeline import run_pipeline, stages
 from vimu.training.checkpoint import load_model
@@ -197,13 +197,15 @@ def test_windows_of_one_subject_in_two_splits_are_refused(small_run, monkeypatch
 
 def test_a_gpu_that_no_node_has_is_said_before_training(small_run, tmp_path):
     config = small_run.model_copy(update={"pretrain": small_run.pretrain.model_copy(update={"device": "gpu"})})
-    with pytest.raises(UserError, match="must be at most 0, the GPUs of this Ray, but is 2"):
+    with pytest.raises(UserError, match="2 times CPU 1, GPU 1 fits its nodes 0 times"):
         pretrain.build(config, pretrain.plan(config), tmp_path)
 
 
 def test_a_real_cluster_is_asked_and_given_up_on(local_ray, monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "the session's own")
-    assert offered({"CPU": 1, "GPU": 1}, 0.2) == {"CPU": 2.0, "GPU": 0.0}
+    assert require({"CPU": 1.0}, 0.2, "x") == 2
+    with pytest.raises(UserError, match="CPU 1, GPU 1 fits its nodes 0 times"):
+        require({"CPU": 1.0, "GPU": 1.0}, 0.2, "x")
 
 
 def test_the_report_is_one_file_that_says_synthetic(small_run):

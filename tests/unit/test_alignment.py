@@ -77,11 +77,14 @@ def test_signals_are_led_to_the_vectors_of_their_texts():
     named = torch.nn.functional.normalize(torch.randn(4, 16, generator=torch.Generator().manual_seed(1)), dim=1)
     settings = Stage2Settings(epochs=10, batch_size=12, prototype_weight=0.0)
     signals = torch.from_numpy(aligned_signals(x, rate_hz=50.0))
-    encoder, losses = fit_sensor(signals, y, Words(named[y], named, 0.07), settings, seed=0)
+    encoder, losses = fit_sensor(signals, y, Words(named[y], named, 0.07, 0.0), settings, seed=0)
     vectors = torch.nn.functional.normalize(outputs(encoder, signals), dim=1)
     assert losses[-1] < 0.3 * losses[0]
     assert float(((vectors @ named.T).argmax(dim=1) == y).float().mean()) > 0.9
-    again, _ = fit_sensor(signals, y, Words(named[y], named, 0.07), settings, seed=0)
+    some = torch.where(torch.arange(len(y)) % 3 == 0, -1, y)  # of no class: learnt by their texts, in as many steps
+    other, fewer = fit_sensor(signals, some, Words(named[y], named, 0.07, 0.5), settings, seed=0)
+    assert len(fewer) == 7 and torch.isfinite(outputs(other, signals)).all()
+    again, _ = fit_sensor(signals, y, Words(named[y], named, 0.07, 0.0), settings, seed=0)
     assert torch.equal(outputs(again, signals), outputs(encoder, signals))
 
 

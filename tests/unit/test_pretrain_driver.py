@@ -4,7 +4,7 @@ import pytest
 
 from vimu.runtime import resources
 from vimu.runtime.errors import UserError
-from vimu.runtime.session import RaySettings
+from vimu.runtime.resources import ResourceSettings
 from vimu.training import pretrain
 from vimu.training.pretrain import pretrain_on_ray
 from vimu.training.settings import PretrainSettings
@@ -24,12 +24,15 @@ def start(monkeypatch, tmp_path, has, **changes):
         raise Started
 
     moments = [has] if isinstance(has, dict) else list(has)
-    monkeypatch.setattr(pretrain.ray, "cluster_resources", lambda: moments.pop(0) if len(moments) > 1 else moments[0])
+    monkeypatch.setattr(pretrain.ray, "cluster_resources", lambda: moments[0])
+    nodes = lambda: [{"Alive": True, "Resources": moments.pop(0) if len(moments) > 1 else moments[0]}]  # noqa: E731
+    monkeypatch.setattr("ray.nodes", nodes)
     monkeypatch.setattr(pretrain, "TorchTrainer", trainer)
     with pytest.raises(Started):
         pretrain_on_ray(
             [], datasets=["d"], classes=["a", "b"], settings=PretrainSettings(**changes), trained_on="d",
-            storage=tmp_path / "ray", tensorboard=tmp_path / "board", wait_for_nodes_s=0.01,
+            storage=tmp_path / "ray", tensorboard=tmp_path / "board", 
+            resources=ResourceSettings(wait_s=0.01),
         )  # fmt: skip
     return made
 
@@ -43,13 +46,23 @@ def no_cluster(monkeypatch):
 @pytest.mark.parametrize(
     ("has", "changes", "said"),
     [
-        ({"CPU": 1.0}, {}, "must be at most 1, the CPUs of this Ray, but is 2"),
-        ({"CPU": 4.0, "GPU": 1.0}, {"device": "gpu"}, "must be at most 1, the GPUs of this Ray, but is 2"),
-        ({"CPU": 4.0}, {"device": "gpu", "n_workers": 1}, "must be at most 0, the GPUs of this Ray, but is 1"),
+        ({"CPU": 1.0}, {}, "2 times CPU 1 fits its nodes 1 times. They have: CPU 1."),
+        (
+            {"CPU": 4.0, "GPU": 1.0},
+            {"device": "gpu"},
+            "2 times CPU 1, GPU 1 fits its nodes 1 times. They have: CPU 4, GPU 1.",
+        ),
+        (
+            {"CPU": 4.0},
+            {"device": "gpu", "n_workers": 1},
+            "CPU 1, GPU 1 fits its nodes 0 times. They have: CPU 4, GPU 0.",
+        ),
     ],
 )
 def test_too_many_workers_for_this_ray_are_refused_at_once(monkeypatch, tmp_path, has, changes, said):
-    with pytest.raises(UserError, match=f"`pretrain.n_workers` {said}"):
+    with pytest.raises(
+        UserError, match=f"`pretrain.n_workers` times `resources.pretrain` must fit this Ray, but {said}"
+    ):
         start(monkeypatch, tmp_path, has, **changes)
 
 
@@ -60,30 +73,31 @@ def cluster(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "somewhere")
     monkeypatch.setattr("ray.autoscaler.sdk.request_resources", lambda bundles: told.append(bundles))
     monkeypatch.setattr(resources, "CHECK_EVERY_S", 0.0)
+    monkeypatch.setattr(resources, "_may_come", lambda _: True)
     return told
 
 
 def test_a_cluster_is_told_what_is_wanted_and_may_grow(monkeypatch, tmp_path, cluster):
     has = [{"CPU": 1.0}, {"CPU": 1.0}, {"CPU": 1.0}, {"CPU": 2.0}]
     assert start(monkeypatch, tmp_path, has)["scaling_config"].num_workers == 2
-    assert cluster == [[{"CPU": 1}] * 2, []]
+    assert cluster == [[{"CPU": 1.0}] * 2, []]
 
 
 @pytest.mark.parametrize(
     ("has", "changes", "said"),
     [
-        ({"CPU": 1.0}, {}, "at most 1, the CPUs of this Ray, but is 2"),
-        ({"CPU": 4.0}, {"device": "gpu"}, "at most 0, the GPUs of this Ray, but is 2"),
+        ({"CPU": 1.0}, {}, "2 times CPU 1 fits its nodes 1 times"),
+        ({"CPU": 4.0}, {"device": "gpu"}, "2 times CPU 1, GPU 1 fits its nodes 0 times"),
     ],
 )
 def test_a_cluster_that_never_offers_it_is_not_waited_for_for_ever(monkeypatch, tmp_path, cluster, has, changes, said):
-    with pytest.raises(UserError, match=rf"{said}, also after 0.01 s \(`ray.wait_for_nodes_s`\)"):
+    with pytest.raises(UserError, match=rf"{said}, also after 0.01 s \(`resources.wait_s`\)"):
         start(monkeypatch, tmp_path, has, **changes)
     assert cluster[-1] == []
 
 
 def test_waiting_ends_within_a_minute_unless_told_otherwise():
-    assert RaySettings().wait_for_nodes_s < 60
+    assert ResourceSettings().wait_s < 60
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 import ray
 
 from vimu.runtime.errors import OperationError
+from vimu.runtime.resources import ResourceSettings
 from vimu.runtime.session import RaySettings, ray_session
 
 
@@ -39,5 +40,5 @@ def test_where_nothing_listens_no_cluster_is_waited_for_longer_than_asked(monkey
         monkeypatch.setattr(ray, "is_initialized", lambda: False)
         monkeypatch.setattr(ray, "init", None)
         says = f"No cluster answers at `RAY_ADDRESS` = {address}"
-        with pytest.raises(OperationError, match=says), ray_session(RaySettings(wait_for_nodes_s=0)):
+        with pytest.raises(OperationError, match=says), ray_session(RaySettings(), ResourceSettings(wait_s=0)):
             pass

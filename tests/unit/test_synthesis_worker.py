@@ -31,7 +31,7 @@ row = run_task({
     "preset": load_preset("dip").model_dump_json(exclude_unset=True),
 })
 pss = next(int(l.split()[1]) for l in Path("/proc/self/smaps_rollup").read_text().splitlines() if l.startswith("Pss:"))
-print(json.dumps({"clips": row["clips"], "pss_mb": pss / 1024, "torch": "torch" in sys.modules}))
+print(json.dumps(row | {"pss_mb": pss / 1024, "torch": "torch" in sys.modules}))
 """
 
 
@@ -64,7 +64,7 @@ def run(*arguments, **environment):
 
 def test_a_worker_takes_little_memory_and_no_torch(takes, demo_body):
     got = json.loads(run("-c", WORK, takes, demo_body).splitlines()[-1])
-    assert got["clips"] == 2
+    assert (got["unit"], got["made"] > 100, got["left_out"]) == ("frames", True, "{}")
     assert not got["torch"]
     assert got["pss_mb"] < MOST_MB
 

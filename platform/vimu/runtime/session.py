@@ -10,33 +10,36 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import PositiveInt
 
 from vimu.runtime.config import Section
 from vimu.runtime.errors import OperationError, UserError
-from vimu.runtime.resources import CHECK_EVERY_S, offered
+from vimu.runtime.metrics import say_state
+from vimu.runtime.resources import CHECK_EVERY_S, DEFAULTS, ResourceSettings, require
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 """Workers are the parallelism: a BLAS that starts a thread a core in each of them only makes them wait."""
 
 
 class RaySettings(Section):
-    """The local Ray that a job starts where `RAY_ADDRESS` names no cluster, and how long to wait for a cluster."""
+    """The local Ray that a job starts where `RAY_ADDRESS` names no cluster, and how much of its talk is shown."""
 
     num_cpus: PositiveInt | None = None
     """CPUs of the local Ray; None takes the machine's."""
     object_store_mb: PositiveInt = 512
     """Shared memory of the local Ray, MB."""
-    wait_for_nodes_s: NonNegativeFloat = 30.0
-    """How long the cluster that `RAY_ADDRESS` names may lack what a stage asks of it. One that adds nodes by itself
-    needs minutes: give it as many seconds as a node takes to start."""
+    quiet: bool = True
+    """False shows what Ray, Ray Data and the workers say."""
 
 
 @contextmanager
-def ray_session(settings: RaySettings) -> Iterator[None]:
+def ray_session(settings: RaySettings, resources: ResourceSettings = DEFAULTS) -> Iterator[None]:
     """Connect, or start; and end only what was started here.
 
     An enclosing session is used as it is, so that a pipeline's jobs share one.
+
+    Args:
+        resources: how long to wait for a cluster's nodes.
 
     Raises:
         UserError: the cluster has no CPU, in which no task would ever run.
@@ -45,7 +48,8 @@ def ray_session(settings: RaySettings) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # Tune's tables; the tune job says what a trial gave
-    os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")  # a page a run otherwise; failures raise anyway
+    if settings.quiet:
+        os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")  # a page a run otherwise; failures raise anyway
     close_to_others()
     import ray  # here, after the environment is set: Ray reads it on import
 
@@ -54,21 +58,19 @@ def ray_session(settings: RaySettings) -> Iterator[None]:
         return
     common: dict[str, Any] = {
         "runtime_env": {"env_vars": ONE_THREAD},
-        "logging_level": logging.WARNING,
-        "log_to_driver": False,
+        "logging_level": logging.WARNING if settings.quiet else logging.INFO,
+        "log_to_driver": not settings.quiet,
     }
     if os.environ.get("RAY_ADDRESS"):
         address = os.environ["RAY_ADDRESS"]
         failed = f"No cluster answers at `RAY_ADDRESS` = {address}: start it, or unset it for a Ray of the job's own"
-        _require_listener(address, settings.wait_for_nodes_s, failed)
+        _require_listener(address, resources.wait_s, failed)
         _init(failed, **common)
-        if not offered({"CPU": 1}, settings.wait_for_nodes_s)["CPU"]:
+        try:
+            require({"CPU": 1}, resources.wait_s, "A CPU for tasks on the cluster that `RAY_ADDRESS` names")
+        except UserError:
             ray.shutdown()
-            raise UserError(
-                f"`RAY_ADDRESS` must name a cluster with a CPU for tasks, but it offers none, also after "
-                f"{settings.wait_for_nodes_s:g} s. A cluster that is still starting gets longer by --set "
-                "ray.wait_for_nodes_s=900."
-            )
+            raise
     else:
         _init(
             "Ray did not start: a machine that is busy, or short of memory or disk, is too slow for it. Run the same "
@@ -79,6 +81,7 @@ def ray_session(settings: RaySettings) -> Iterator[None]:
             include_dashboard=False,
             **common,
         )
+    say_state("running")
     try:
         yield
     finally:

@@ -2,18 +2,25 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from vimu.runtime.config import EachOnce, Section, Seed
 from vimu.runtime.storage import LocationSetting
 
-Variant = Literal["aligned", "frozen", "random_weights", "no_judge", "softmax"]
-"""`aligned` is the method; `frozen` leaves stage 1 out; `random_weights` has a text encoder without language;
-`no_judge` learns from texts that the judge flagged, too; `softmax` is the same encoder with a layer of classes."""
+Variant = Literal["aligned", "whole_text", "frozen", "random_weights", "no_judge", "labelled_only", "softmax"]
+"""`aligned` is the method; `random_weights` has a text encoder without language; `no_judge` learns from texts that the
+judge flagged, too; `softmax` is the same encoder with a layer of classes. Where statements are compared: `whole_text`
+is the method that compares whole texts, tuned in stage 1, `frozen` the same without stage 1, and `labelled_only` learns
+no unlabelled windows. Where whole texts are: `frozen` is the method without stage 1."""
+OF_STATEMENTS = ("aligned", "random_weights", "no_judge", "labelled_only")
+"""Variants that compare statements, where `align.compare` does."""
 
 
 class VarySettings(Section):
-    """How training windows are varied, of the aligned model and of the softmax beside it alike; 0 leaves a kind out."""
+    """How training windows are varied, of the aligned model and of the softmax beside it alike; 0 leaves a kind out.
+
+    Where statements are compared, `scale` and `without_gyr` are for the softmax and for whole texts alone.
+    """
 
     yaw: bool = True
     """Any heading: gravity tells none."""
@@ -23,6 +30,21 @@ class VarySettings(Section):
     """White noise, in g and in rad/s."""
     without_gyr: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of windows whose angular velocity is zero: how fast a sensor turns depends on where it is worn."""
+
+
+class UnlabelledSettings(Section):
+    """Windows of no class that stage 2 learns by what the rules say of them."""
+
+    windows: LocationSetting | None = None
+    """Published `prepare` folder: the virtual training windows there, of every sensor with acceleration and angular
+    velocity. None: the run's own."""
+    copies: NonNegativeInt = 3
+    """Of training windows: of each class so many times the smallest class, each stronger or weaker, and quicker or
+    slower, than what it is a copy of."""
+    vigour: Annotated[float, Field(ge=1, le=10)] = 2.0
+    """At most so many times as strong, or so many times weaker."""
+    pace: Annotated[float, Field(ge=1, le=3)] = 1.35
+    """At most so many times as quick, or so many times slower."""
 
 
 class Stage1Settings(Section):
@@ -45,8 +67,15 @@ class Stage2Settings(Section):
     lr: PositiveFloat = 2e-3
     weight_decay: NonNegativeFloat = 0.01
     prototype_weight: NonNegativeFloat = 0.5
-    """Of the cross-entropy over labels' vectors, beside the distance to the text's."""
+    """Of the cross-entropy over labels' vectors, beside the distance to the text's. Where classes are kept out and
+    statements compared, it plays no part: it would draw what was kept out to the classes that were not."""
     vary: VarySettings = VarySettings()
+
+    @property
+    def of_statements(self) -> "Stage2Settings":
+        """For windows with statements: these say how strong a window is and how fast it turns, and would be wrong of
+        one that is varied in that; copies (`align.unlabelled`) have words of their own."""
+        return self.model_copy(update={"vary": self.vary.model_copy(update={"scale": 0.0, "without_gyr": 0.0})})
 
 
 class AlignSettings(Section):
@@ -57,6 +86,10 @@ class AlignSettings(Section):
     and angular velocity."""
     texts: Literal["interpretations", "descriptions"] = "interpretations"
     """What is said of a window: its interpretation, or, of mocap, what the archive says of the take."""
+    compare: Literal["texts", "statements"] = "texts"
+    """`texts`: a vector a text, tuned in stage 1; `statements`: the seven statements side by side, without stage 1."""
+    unlabelled: UnlabelledSettings | None = None
+    """Where statements are compared: other windows for stage 2, which takes as many steps as without; None: none."""
     start: LocationSetting | None = None
     """Published `align` folder: stage 2 goes on from the sensor encoder of the same task, variant and seed there, or
     of `all-aligned`; None begins anew."""
@@ -103,6 +136,12 @@ class AlignSettings(Section):
             raise ValueError(
                 "`texts` must be `interpretations` where `learn` is `real`: recordings have no descriptions"
             )
+        if self.compare == "statements" and self.texts == "descriptions":
+            raise ValueError("`compare` must be `texts` where `texts` are `descriptions`: they have no statements")
+        if self.unlabelled is not None and self.compare == "texts":
+            raise ValueError("`unlabelled` must be left out where `compare` is `texts`")
+        if {"whole_text", "labelled_only"} & set(self.controls) and self.compare == "texts":
+            raise ValueError("`controls` must name `whole_text` and `labelled_only` where `compare` is `statements`")
         if "no_judge" in self.controls and self.texts == "descriptions":
             raise ValueError("`controls` must not name `no_judge` where `texts` are `descriptions`: nobody judged them")
         if "aligned" in self.controls:

@@ -18,9 +18,10 @@ from vimu.semantics.encoder_files import EncoderFiles
 from vimu.semantics.signals import aligned_signals
 from vimu.semantics.space import centred, prototypes
 from vimu.semantics.stage2 import outputs
+from vimu.semantics.statements import StatementSpace
 from vimu.semantics.text_encoder import TextEncoder
 
-FORMAT = "vimu.aligned.1"
+FORMAT = "vimu.aligned.2"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class AlignedModel:
     """Of labels' vectors, that new ones are seen from."""
     upper: Mapping[str, Tensor]
     """The text encoder's upper layers after stage 1; empty where they are as they came."""
+    statements: StatementSpace | None = None
+    """Where statements are compared; `middle` is zero then."""
 
     def vectors(self, x: Float[np.ndarray, "n length 6"]) -> Float[Tensor, "n D"]:
         """Windows as unit vectors.
@@ -91,6 +94,8 @@ class AlignedModel:
         encoder = TextEncoder(files, n_tuned=self.card.tuned_layers, bf16=self.card.bf16)
         if self.upper:
             encoder.load_state_dict(dict(self.upper))
+        if self.statements is not None:
+            return self.statements.of_labels(texts, lambda said: encoder.embed(encoder.states(said)))
         flat = [(text, i) for i, of in enumerate(texts) for text in of]
         vectors = encoder.embed(encoder.states([text for text, _ in flat]))
         return centred(prototypes(vectors, torch.tensor([i for _, i in flat]), len(texts)), self.middle)
@@ -101,6 +106,7 @@ def save_aligned(path: Path, model: AlignedModel) -> None:
     state = {
         "format": FORMAT, "card": asdict(model.card), "sensor": model.sensor.state_dict(),
         "prototypes": model.prototypes, "middle": model.middle, "upper": dict(model.upper),
+        "statements": {} if model.statements is None else model.statements.state(),
     }  # fmt: skip
     torch.save(state, path)
 
@@ -119,7 +125,8 @@ def load_aligned(path: Path) -> AlignedModel:
         card = AlignedCard(**{**raw, "classes": tuple(raw["classes"]), "seen": tuple(raw["seen"])})
         sensor = SensorEncoder(int(data["prototypes"].shape[1]))
         sensor.load_state_dict(data["sensor"])
-        return AlignedModel(card, sensor.eval(), data["prototypes"], data["middle"], data["upper"])
+        space = StatementSpace.from_state(data["statements"]) if data["statements"] else None
+        return AlignedModel(card, sensor.eval(), data["prototypes"], data["middle"], data["upper"], space)
     except Exception as error:  # a card or weights that do not fit show as any error of torch
         raise Rejection(str(path), Reason.UNREADABLE, f"{type(error).__name__}: {error}"[:300]) from error
 

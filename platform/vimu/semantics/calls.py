@@ -9,10 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rich.progress import track
-
-from vimu.runtime.console import console
 from vimu.runtime.errors import OperationError, UserError
+from vimu.runtime.progress import tracked
 from vimu.runtime.session import RaySettings, ray_session
 from vimu.runtime.storage import absolute
 from vimu.semantics.cache import Answer, Cache, request_key
@@ -108,7 +106,7 @@ class Calls:
         problems = {}
         with ray_session(self.ray_settings):
             rows = _through_ray(caller, missing, self.settings)
-            for row in track(rows, "  calls", total=len(missing), console=console):
+            for row in tracked(rows, "calls", total=len(missing)):
                 self.sent += int(row["calls"])
                 if row["outcome"] == "refused":
                     raise UserError(f"The endpoint `{self.settings.base_url}` cannot be used: {row['detail']}")

@@ -37,5 +37,5 @@ def fits_of(settings: AlignSettings, learnable: Collection[str]) -> list[Fit]:
         tasks.append(("unseen", "aligned"))
     tasks += [("all", variant) for variant in settings.controls]
     if kept_out:
-        tasks += [("unseen", variant) for variant in settings.controls if variant in ("frozen", "random_weights")]
+        tasks += [("unseen", variant) for variant in settings.controls if variant not in ("softmax", "no_judge")]
     return [Fit(task, variant, seed) for task, variant in tasks for seed in settings.seeds]

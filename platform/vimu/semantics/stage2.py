@@ -27,6 +27,8 @@ class Words:
     prototypes: Float[Tensor, "N D"]
     """Each class's label texts, a unit vector."""
     temperature: float
+    weight: float
+    """Of agreeing with the prototypes."""
 
 
 class WithClasses(nn.Module):
@@ -49,22 +51,25 @@ def fit_sensor(
     """Train a sensor encoder on gravity-aligned windows; returns it and each epoch's loss.
 
     Args:
+        y: class of each window; -1 is none.
         start: trained before, to go on from.
     """
     torch.manual_seed(seed)
     encoder = SensorEncoder(words.prototypes.shape[1])
     if start is not None:
         encoder.load_state_dict(start.state_dict())
-    weight = _class_weight(y, len(words.prototypes))
+    weight = _class_weight(y[y >= 0], len(words.prototypes))
 
     def loss(batch: Float[Tensor, "B L 6"], rows: Int[Tensor, " B"]) -> Float[Tensor, ""]:
         vectors = nn.functional.normalize(encoder(batch), dim=1)
-        distance = 1.0 - (vectors * words.targets[rows]).sum(dim=1)
-        logits = vectors @ words.prototypes.T / words.temperature
-        named = nn.functional.cross_entropy(logits, y[rows], weight=weight)
-        return distance.mean() + settings.prototype_weight * named
+        distance = (1.0 - (vectors * words.targets[rows]).sum(dim=1)).mean()
+        labelled = torch.where(y[rows] >= 0)[0]
+        if not words.weight or not len(labelled):
+            return distance
+        logits = vectors[labelled] @ words.prototypes.T / words.temperature
+        return distance + words.weight * nn.functional.cross_entropy(logits, y[rows][labelled], weight=weight)
 
-    return encoder, _fit(encoder, x, loss, settings, seed)
+    return encoder, _fit(encoder, x, loss, settings, seed, n_labelled=int((y >= 0).sum()))
 
 
 def fit_softmax(
@@ -89,16 +94,22 @@ def outputs(model: nn.Module, x: Float[Tensor, "n L 6"], *, batch_size: int = 51
 
 
 def _fit(
-    model: nn.Module, x: Float[Tensor, "B L 6"], loss_of: Loss, settings: Stage2Settings, seed: int
-) -> list[float]:
-    """Train in place; returns each epoch's loss."""
+    model: nn.Module, x: Float[Tensor, "B L 6"], loss_of: Loss, settings: Stage2Settings, seed: int,
+    n_labelled: int | None = None,
+) -> list[float]:  # fmt: skip
+    """Train in place; returns each epoch's loss.
+
+    Args:
+        n_labelled: of the windows, that have a class: with others, epochs are fewer, so that steps are as many.
+    """
+    n_epochs = settings.epochs if n_labelled is None else max(1, round(settings.epochs * n_labelled / len(x)))
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
-    total = settings.epochs * -(-len(x) // settings.batch_size)
+    total = n_epochs * -(-len(x) // settings.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.lr, total_steps=total, pct_start=0.15)
     model.train()
     losses = []
-    for _ in range(settings.epochs):
+    for _ in range(n_epochs):
         summed = 0.0
         for rows in torch.split(torch.randperm(len(x), generator=generator), settings.batch_size):
             loss = loss_of(vary(x[rows], settings.vary, generator), rows)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pyarrow as pa
 from jaxtyping import Bool
 
 from vimu.semantics.channels import FEATURE_SET, six_channels
+from vimu.semantics.schema import FIELDS
 from vimu.windows.features import channel_names
 from vimu.windows.schema import WindowSet
 
@@ -25,14 +26,18 @@ class Texts:
     """Of a window's id, or of the clip that it was cut from, `ARCHIVE:CLIP`."""
     flagged: frozenset[str] = frozenset()
     """Ids of windows whose text the judge did not take."""
+    statements: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of a window's id: the text's parts, one a field; none where it is a description."""
 
     @classmethod
     def of_interpretations(cls, table: pa.Table) -> "Texts":
         """Each window's own."""
         ids, texts, accepted = (table.column(name).to_pylist() for name in ("window_id", "text", "accepted"))
+        parts = zip(*(table.column(name).to_pylist() for name in FIELDS), strict=True)
         return cls(
             dict(zip(ids, texts, strict=True)),
             frozenset(name for name, taken in zip(ids, accepted, strict=True) if not taken),
+            dict(zip(ids, parts, strict=True)),
         )
 
     def of(self, windows: WindowSet) -> tuple[np.ndarray[Any, Any], Bool[np.ndarray, " windows"]]:

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 from vimu.runtime.errors import UserError, listed
 from vimu.runtime.manifest import Outcome, content_hash
 from vimu.runtime.published import Published, open_published
+from vimu.runtime.resources import granted
 from vimu.runtime.session import ray_session
 from vimu.runtime.storage import file_sha256
-from vimu.semantics.align_settings import AlignSettings
+from vimu.semantics.align_settings import AlignSettings, UnlabelledSettings
 from vimu.semantics.channels import sensors_to_measure
 from vimu.semantics.encoder_files import encoder_files
 from vimu.semantics.fit_list import LOG_FILE, MODEL_FILE, Fit, fits_of
 from vimu.semantics.labels import Labels, load_labels
+from vimu.semantics.rules import Rules, load_rules
 from vimu.stages.config import Config
 from vimu.stages.stage import Plan, Stage, clips_of, input_identity, upstream
 
@@ -46,6 +48,10 @@ class Work:
     start: Published | None
     starts: dict[str, str]
     """Model -> the file that it goes on from."""
+    others: Published | None
+    """Whose virtual windows are learnt without a class."""
+    rules: Rules | None
+    """What puts those into words."""
 
 
 def plan(config: Config) -> Plan[Work]:
@@ -82,15 +88,18 @@ def plan(config: Config) -> Plan[Work]:
     if settings.start is not None:
         start = open_published(settings.start, made_by="python jobs/align.py --config ... of that run")
     descriptions = None if interpreted else _descriptions(config)
+    others = None if settings.unlabelled is None else _others(settings.unlabelled, prepared)
+    rules = None if others is None else load_rules(config.semantics.rules_file)
     return Plan(
         identity={
             "settings": settings.model_dump(mode="json", exclude={"targets", "n_workers", "n_trees", "start"}),
+            "rules": None if rules is None else rules.digest,
             "text_encoder": encoder.digest,
             "labels": labels.digest,
             "datasets": list(datasets),
             "sensors": list(sensors),
             "descriptions": None if descriptions is None else content_hash(descriptions.items()),
-            "inputs": input_identity(*(p for p in (prepared, interpreted, start) if p is not None)),
+            "inputs": input_identity(*(p for p in (prepared, interpreted, start, others) if p is not None)),
         },
         counts={
             "training_windows": counts.total() * len(sensors), "classes": len(settings.classes),
@@ -99,7 +108,7 @@ def plan(config: Config) -> Plan[Work]:
         tables={f"training windows of {listed(datasets)}, at {listed(sensors)}": sorted(counts.items())},
         work=Work(
             settings, prepared, interpreted, datasets, sensors, labels, fits, learnable, descriptions, start,
-            _starts(start, fits, settings.unseen),
+            _starts(start, fits, settings), others, rules,
         ),
     )  # fmt: skip
 
@@ -116,6 +125,22 @@ def _sensors(prepared: Published, interpreted: Published | None) -> tuple[str, .
             "--set prepare.windows.feature_set=sensor_acc_gyr"
         )
     return tuple(sensors)
+
+
+def _others(settings: UnlabelledSettings, prepared: Published) -> Published:
+    """Windows like those that are learnt with a class. Raises UserError: they are of another length or rate."""
+    if settings.windows is None:
+        return prepared
+    others = open_published(settings.windows, made_by="python jobs/prepare.py --config ... of that run")
+    own, theirs = (p.files("windows/")[0].schema() for p in (prepared, others))
+    shapes = [(s.field("x").type.shape[0], (s.metadata or {}).get(b"rate_hz")) for s in (own, theirs)]
+    channels = (theirs.metadata or {}).get(b"channels", b"").decode().split(",")
+    if shapes[0] != shapes[1] or not sensors_to_measure(channels):
+        raise UserError(
+            f"`align.unlabelled.windows` must hold windows of {shapes[0][0]} frames at the rate of `{prepared.folder}` "
+            f"with a sensor's acceleration and gyroscope, but `{others.folder}` holds others."
+        )
+    return others
 
 
 def _descriptions(config: Config) -> dict[str, str]:
@@ -137,8 +162,10 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     assert plan.work is not None
     work = plan.work
     job = job_of(work, plan.identity)
-    with ray_session(config.ray):
-        folders = align_on_ray(work.fits, job, storage=staging / ".ray_train", n_workers=work.settings.n_workers)
+    with ray_session(config.ray, config.resources):
+        needs, n_workers = granted(config.resources, NAME)
+        n_workers = min(n_workers, work.settings.n_workers)
+        folders = align_on_ray(work.fits, job, storage=staging / ".ray_train", n_workers=n_workers, needs=needs)
     logs = {}
     for fit in work.fits:
         into = staging / "models" / fit.name
@@ -175,10 +202,13 @@ def job_of(work: Work, identity: Mapping[str, Any]) -> "Job":
         interpretations=interpretations, descriptions=work.descriptions,
         labels=work.labels.model_dump(mode="json"), settings=work.settings.model_dump(mode="json"),
         datasets=list(work.datasets), sensors=list(work.sensors), start=work.starts, identity=dict(identity),
+        others=[] if work.others is None else [asdict(f) for f in work.others.files("windows/")],
+        mocap=[] if work.others is None else list(work.others.details["virtual_datasets"]),
+        rules=None if work.rules is None else work.rules.model_dump(mode="json"),
     )  # fmt: skip
 
 
-def _starts(start: Published | None, fits: Sequence[Fit], unseen: Sequence[str]) -> dict[str, str]:
+def _starts(start: Published | None, fits: Sequence[Fit], settings: AlignSettings) -> dict[str, str]:
     """Model -> the file that it goes on from: of its own name, else of all classes with its seed.
 
     Raises:
@@ -196,7 +226,11 @@ def _starts(start: Published | None, fits: Sequence[Fit], unseen: Sequence[str])
     }
     if lacking := sorted(set(from_which.values()) - names):
         raise UserError(f"`align.start` must hold models {listed(lacking)}, but `{start.folder}` does not.")
-    known = [name for name in unseen if name in start.details["learnable"]]
+    if (compare := start.manifest["identity"]["settings"]["compare"]) != settings.compare:
+        raise UserError(
+            f"`align.start` must have `align.compare: {settings.compare}`, but `{start.folder}` has {compare}."
+        )
+    known = [name for name in settings.unseen if name in start.details["learnable"]]
     unseen_from = {other for name, other in from_which.items() if name.startswith("unseen")}
     if known and not all(other.startswith("unseen") for other in unseen_from):
         raise UserError(

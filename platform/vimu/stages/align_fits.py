@@ -18,10 +18,12 @@ from ray.train import Checkpoint, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 
 from vimu.runtime.console import console, echo_lines
+from vimu.runtime.resources import ONE_CPU, Needs
 from vimu.runtime.storage import StoredFile
 from vimu.semantics.align_settings import AlignSettings
 from vimu.semantics.fit_list import LOG_FILE, Fit
 from vimu.semantics.fits import Fitter
+from vimu.semantics.rules import Rules
 from vimu.semantics.shared_states import shared_states
 from vimu.semantics.taught import Texts
 from vimu.training.resume import seal, sealed_parts
@@ -49,13 +51,20 @@ class Job:
     """Model -> file of the one that it goes on from."""
     identity: dict[str, Any]
     """Of the plan: what finished models belong to."""
+    others: list[dict[str, Any]]
+    """`StoredFile`s of windows that may be learnt without a class: those of `mocap`."""
+    mocap: list[str]
+    rules: dict[str, Any] | None
+    """What puts those into words, as a mapping."""
     fits: list[dict[str, Any]] = field(default_factory=list)
     """Those that are not there yet."""
     progress: str = ""
     """File of lines for the person who waits; beside it the checkpoints."""
 
 
-def align_on_ray(fits: Sequence[Fit], job: Job, *, storage: Path, n_workers: int) -> dict[str, Path]:
+def align_on_ray(
+    fits: Sequence[Fit], job: Job, *, storage: Path, n_workers: int, needs: Needs = ONE_CPU
+) -> dict[str, Path]:
     """Train the models that `storage` does not hold yet; returns the folder of each by name.
 
     Raises:
@@ -74,7 +83,7 @@ def align_on_ray(fits: Sequence[Fit], job: Job, *, storage: Path, n_workers: int
         align_worker,
         train_loop_config=asdict(job) | {"fits": missing, "progress": str(storage / "progress.log")},
         scaling_config=ScalingConfig(
-            num_workers=min(n_workers, len(missing)), use_gpu=False, resources_per_worker={"CPU": 1}
+            num_workers=min(n_workers, len(missing)), use_gpu=False, resources_per_worker=needs.bundle
         ),
         torch_config=TorchConfig(backend="gloo"),
         run_config=RunConfig(
@@ -104,6 +113,9 @@ def align_worker(config: dict[str, Any]) -> None:
         AlignSettings.model_validate(job.settings), [StoredFile(**f) for f in job.windows], texts, job.labels,
         datasets=tuple(job.datasets), sensors=tuple(job.sensors),
         start=lambda fit: Path(job.start[fit.name]) if fit.name in job.start else None,
+        others=[StoredFile(**f) for f in job.others],
+        mocap=tuple(job.mocap),
+        rules=None if job.rules is None else Rules.model_validate(job.rules),
         states_of=partial(shared_states, folder=Path(job.progress).parent / "texts", rank=rank, world=world),
     )  # fmt: skip
     fitter.prepare(fits)

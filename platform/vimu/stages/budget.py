@@ -4,9 +4,11 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
+from vimu.runtime.resources import ONE_CPU, Needs
 from vimu.stages.crossval_parts import Part, Parts
 from vimu.tuning.fits import Fit, run_fit
 from vimu.tuning.folds import Folds
@@ -53,12 +55,13 @@ def units_of(fit: Fit, sides: Mapping[str, Part], folds: Mapping[str, Folds]) ->
 
 def budget_of(
     fits: Sequence[Fit], sides: Mapping[str, Part], folds: Mapping[str, Folds], parts: Parts | None, *,
-    probe: Probe | None = None,
+    probe: Probe | None = None, needs: Needs = ONE_CPU,
 ) -> list[Cost]:  # fmt: skip
     """The cost of each kind of fit, by those of it that are done, else by a short one of its method.
 
     Args:
         probe: runs the short ones; None: on Ray, which must be up.
+        needs: of each of those.
     """
     spent = {} if parts is None else parts.costs(fits)
     cpu_s, units = defaultdict[str, float](float), defaultdict[str, float](float)
@@ -68,7 +71,7 @@ def budget_of(
             units[name] += cost["units"]
     rates = {name: cpu_s[name] / units[name] for name in cpu_s if units[name]}
     todo = [fit for fit in fits if fit not in spent]
-    rates |= (probe or _probed)([fit for fit in todo if fit.method not in rates], sides, folds)
+    rates |= (probe or partial(_probed, needs))([fit for fit in todo if fit.method not in rates], sides, folds)
     costs = []
     for kind in dict.fromkeys(kind_of(fit) for fit in fits):
         of_kind = [fit for fit in fits if kind_of(fit) == kind]
@@ -89,11 +92,13 @@ def probed_here(fits: Sequence[Fit], sides: Mapping[str, Part], folds: Mapping[s
     return rates
 
 
-def _probed(fits: Sequence[Fit], sides: Mapping[str, Part], folds: Mapping[str, Folds]) -> dict[str, float]:
+def _probed(
+    needs: Needs, fits: Sequence[Fit], sides: Mapping[str, Part], folds: Mapping[str, Folds]
+) -> dict[str, float]:
     """CPU seconds a unit of each method."""
     import ray
 
-    task = ray.remote(num_cpus=1)(run_fit)
+    task = ray.remote(**needs.options)(run_fit)
     running = {}
     for fit in _short_ones(fits):
         side = sides[fit.windows]

@@ -11,6 +11,7 @@ from vimu.imu.presets import Order, placement_names
 from vimu.models.settings import NetworkSettings
 from vimu.runtime.config import EachOnce, RateHz, Section, Seed
 from vimu.runtime.errors import UserError
+from vimu.runtime.resources import ResourceSettings
 from vimu.runtime.session import RaySettings
 from vimu.runtime.storage import Location, LocationSetting
 from vimu.semantics.align_settings import AlignSettings
@@ -164,6 +165,7 @@ class Config(Section):
     baselines: tuple[NetworkSettings, ...] = ()
     """Further networks, by name or with a shape, pre-trained, fine-tuned and evaluated as `pretrain.model` is. The
     random forest is always there."""
+    resources: ResourceSettings = ResourceSettings()
     ray: RaySettings = RaySettings()
 
     @field_validator("baselines", mode="before")

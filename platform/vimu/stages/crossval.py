@@ -14,6 +14,7 @@ from vimu.runtime.console import console
 from vimu.runtime.errors import UserError, listed
 from vimu.runtime.manifest import Outcome, content_hash
 from vimu.runtime.published import Published
+from vimu.runtime.resources import Needs, granted
 from vimu.runtime.session import ray_session
 from vimu.runtime.storage import write_whole
 from vimu.stages import prepare
@@ -106,10 +107,11 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     """Run the fits that are not done yet, pool their folds; write `metrics.json` and `predictions.parquet`."""
     assert plan.work is not None
     work, parts = plan.work, Parts(staging / PARTS)
-    with ray_session(config.ray):
+    with ray_session(config.ray, config.resources):
+        needs, n_workers = granted(config.resources, NAME)
         sides = work.sides | _windows_of(work.ablated)
-        _say_budget(work, sides, parts)
-        run_fits(work.fits, sides, work.folds, parts)
+        _say_budget(work, sides, parts, needs, n_workers)
+        run_fits(work.fits, sides, work.folds, parts, needs)
     generated = any(work.prepared.details["synthetic"][name] for name in work.prepared.details["virtual_datasets"])
     tables = Tables(
         sides, work.folds, work.tested, parts, work.settings, config.evaluate.n_resamples, virtual_synthetic=generated
@@ -228,14 +230,13 @@ def _identity_of(one: Ablated) -> dict[str, Any]:
     }
 
 
-def _say_budget(work: Work, sides: Mapping[str, Part], parts: Parts) -> None:
+def _say_budget(work: Work, sides: Mapping[str, Part], parts: Parts, needs: Needs, n_workers: int) -> None:
     """Fits x cost, before they start."""
-    import ray
-
-    costs = budget_of(work.fits, sides, work.folds, parts)
-    cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
+    costs = budget_of(work.fits, sides, work.folds, parts, needs=needs)
     console.print("  to fit                       fits  done  CPU minutes", markup=False)
     for cost in costs:
         console.print(f"  {cost.name:<28}{cost.fits:>5}{cost.done:>6}{cost.cpu_minutes:>13.1f}", markup=False)
     total = sum(cost.cpu_minutes for cost in costs)
-    console.print(f"  {total:.1f} CPU minutes at most, {total / cpus:.1f} minutes on {cpus} free CPUs", markup=False)
+    console.print(
+        f"  {total:.1f} CPU minutes at most, {total / n_workers:.1f} minutes of {n_workers} at a time", markup=False
+    )

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.progress import track
-
 from vimu.runtime.console import console
 from vimu.runtime.errors import listed
+from vimu.runtime.progress import tracked
+from vimu.runtime.resources import Needs
 from vimu.stages.budget import units_of
 from vimu.stages.crossval_parts import Part, Parts
 from vimu.tuning.fits import Fit, run_fit
@@ -14,11 +14,14 @@ from vimu.tuning.folds import Folds
 from vimu.windows.schema import WindowSet
 
 
-def run_fits(fits: Sequence[Fit], sides: Mapping[str, Part], folds: Mapping[str, Folds], parts: Parts) -> None:
+def run_fits(
+    fits: Sequence[Fit], sides: Mapping[str, Part], folds: Mapping[str, Folds], parts: Parts, needs: Needs
+) -> None:
     """Run the fits that are not done, each as soon as those are done that it needs. Ray must be up.
 
     Args:
         fits: every fit after those that it needs.
+        needs: of each fit.
     """
     import ray
 
@@ -28,7 +31,7 @@ def run_fits(fits: Sequence[Fit], sides: Mapping[str, Part], folds: Mapping[str,
     if damaged := [fit.name for fit in todo if parts.is_damaged(fit)]:
         console.print(f"  damaged since, fitted again: {listed(damaged)}", markup=False)
     store = {name: ray.put(sides[name].windows) for name in sorted({fit.windows for fit in todo})}
-    task = ray.remote(num_cpus=1, max_retries=3, num_returns=2)(_fitted)
+    task = ray.remote(**needs.options, max_retries=3, num_returns=2)(_fitted)
     content: dict[Fit, Any] = {}
     waiting: dict[Any, Fit] = {}
     for fit in _quick_first(todo):
@@ -41,7 +44,7 @@ def run_fits(fits: Sequence[Fit], sides: Mapping[str, Part], folds: Mapping[str,
         )  # fmt: skip
         waiting[cpu_s] = fit
     needed = {need for fit in todo for need in fit.needs}
-    for _ in track(range(len(waiting)), "  fits", console=console):
+    for _ in tracked(range(len(waiting)), "fits"):
         [ended], _ = ray.wait(list(waiting))
         fit = waiting.pop(ended)
         parts.put(fit, ray.get(content[fit]), ray.get(ended), units_of(fit, sides, folds))

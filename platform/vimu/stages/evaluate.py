@@ -52,7 +52,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     assert plan.work is not None
     work = plan.work
     virtual, real = sides_of(config, work)
-    with ray_session(config.ray):
+    with ray_session(config.ray, config.resources):
         predicted = list(predict_all(config, work, virtual, real))
     results = [_scored(p, config.evaluate.n_resamples) for p in predicted]
     own = notes_of(work, virtual, real, results)

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.progress import track
 
 from vimu.evaluation.results import Experiment
 from vimu.models.forest import forest_probabilities
-from vimu.runtime.console import console
+from vimu.runtime.progress import tracked
 from vimu.runtime.published import Published
+from vimu.runtime.resources import granted
 from vimu.stages.config import Config
 from vimu.stages.finetune import STARTS
 from vimu.stages.networks import model_file, tuned_file
@@ -116,14 +116,14 @@ def predict_all(config: Config, work: Work, virtual: Side, real: Side) -> Iterat
     for method in work.networks:
         what = Experiment(virtual.dataset, "virtual", method, virtual.synthetic)
         yield Predicted(what, virtual, pretrained(method, virtual.test.x))
-    forests = _forests(virtual, work.seeds, config.evaluate.n_trees)
+    forests = _forests(virtual, work.seeds, config)
     yield Predicted(Experiment(virtual.dataset, "virtual", FOREST, virtual.synthetic), virtual, forests)
     if not lacking(virtual, real):
         columns = [virtual.classes.index(name) for name in real.classes]
         for method in work.networks:
             direct = {s: p[:, columns] for s, p in pretrained(method, real.test.x).items()}
             yield Predicted(Experiment(real.dataset, "no_finetuning", method, synthetic), real, direct)
-    forests = _forests(real, work.seeds, config.evaluate.n_trees)
+    forests = _forests(real, work.seeds, config)
     yield Predicted(Experiment(real.dataset, "scratch", FOREST, real.synthetic), real, forests)
     by_start: dict[str, dict[str, Probabilities]] = {
         start: {method: _tuned(work, method, start, real.test.x) for method in work.networks} for start in STARTS
@@ -153,18 +153,19 @@ def _network(path: Path, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return predict(model, x)
 
 
-def _forests(side: Side, seeds: Sequence[int], n_trees: int) -> Probabilities:
+def _forests(side: Side, seeds: Sequence[int], config: Config) -> Probabilities:
     """A forest a seed, each in a Ray task, fitted on train and val: it has no use for a validation split."""
     import ray
 
     fit = side.windows.where(split=("train", "val"))
     train_x, train_y, test_x = ray.put(fit.x), fit.targets(side.classes), ray.put(side.test.x)
-    task = ray.remote(num_cpus=1)(forest_probabilities)
+    needs, _ = granted(config.resources, "evaluate")
+    task = ray.remote(**needs.options)(forest_probabilities)
     futures = [
-        task.remote(train_x, train_y, test_x, n_classes=len(side.classes), seed=seed, n_trees=n_trees)
+        task.remote(train_x, train_y, test_x, n_classes=len(side.classes), seed=seed, n_trees=config.evaluate.n_trees)
         for seed in seeds
     ]  # fmt: skip
-    done = [ray.get(future) for future in track(futures, "  forests", console=console)]
+    done = [ray.get(future) for future in tracked(futures, "forests")]
     return dict(zip(seeds, done, strict=True))
 
 

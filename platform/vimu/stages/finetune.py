@@ -6,12 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.progress import track
-
-from vimu.runtime.console import console
 from vimu.runtime.errors import UserError, listed
 from vimu.runtime.manifest import Outcome, content_hash
+from vimu.runtime.progress import tracked
 from vimu.runtime.published import Published
+from vimu.runtime.resources import granted
 from vimu.runtime.session import ray_session
 from vimu.runtime.storage import StoredFile, write_whole
 from vimu.stages.config import Config
@@ -89,14 +88,15 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     suffix = " (synthetic)" if details["synthetic"][real] else ""
     names = list(work.networks)
     todo = [job for job in work.jobs if not (staging / _place(job, names, ".pt")).is_file()]
-    with ray_session(config.ray):
+    with ray_session(config.ray, config.resources):
         import ray
 
         read = read_windows(work.prepared.files("windows/")).where(dataset=real)
         if details["protocols"]["real"] == "subjects_apart":
             require_apart(read.subject.tolist(), read.split.tolist(), dataset=real)
         windows = ray.put(read)
-        task = ray.remote(num_cpus=1, max_retries=3)(train_one)
+        needs, _ = granted(config.resources, NAME)
+        task = ray.remote(**needs.options, max_retries=3)(train_one)
         settings = work.settings.model_dump(mode="json")
         running = [
             task.remote(
@@ -106,7 +106,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
             )
             for job in todo
         ]  # fmt: skip
-        for future in track(running, "  models", console=console):
+        for future in tracked(running, "models"):
             ray.get(future)
     places = [_place(job, names, "") for job in work.jobs]
     logs = {

@@ -108,7 +108,7 @@ def build(config: Config, plan: Plan[Work], staging: Location, *, embed: Embed =
     """
     if config.semantics.backend == "rules":
         return _build(config, plan, staging, embed)
-    with ray_session(config.ray):  # one for measuring and for every round of calls
+    with ray_session(config.ray, config.resources):  # one for measuring and for every round of calls
         return _build(config, plan, staging, embed)
 
 
@@ -188,8 +188,7 @@ def run_task(item: Row) -> Row:
     features = measure(six_channels(windows, item["sensor"]), rate_hz=windows.rate_hz)
     table = feature_table(windows.window_id.tolist(), windows.dataset.tolist(), windows.split.tolist(), features)
     part = write_shard(staging / PARTS / f"{item['shard']}.parquet", table, dictionary=["dataset", "split"])
-    mark_done(staging, item["shard"], [], part)
-    return {"shard": item["shard"]}
+    return mark_done(staging, item["shard"], [], part, made=len(table), unit="windows")
 
 
 def _measured(config: Config, work: Work, staging: Location) -> pa.Table:
@@ -201,7 +200,7 @@ def _measured(config: Config, work: Work, staging: Location) -> pa.Table:
         }
         for number, file in enumerate(work.files)
     ]  # fmt: skip
-    _, parts = run_shards(run_task, items, staging, config.ray)
+    _, parts = run_shards(run_task, items, staging, config.ray, config.resources, NAME)
     return pa.concat_tables([part.table() for part in parts]).sort_by("window_id").combine_chunks()
 
 

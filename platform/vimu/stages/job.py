@@ -16,6 +16,7 @@ from vimu.contracts import Rejection
 from vimu.runtime.config import S, load_config
 from vimu.runtime.console import console
 from vimu.runtime.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_OPERATION_FAILED, EXIT_USER, OperationError, UserError
+from vimu.runtime.json_lines import log_as_asked
 from vimu.runtime.published import Published
 from vimu.runtime.session import close_to_others
 from vimu.runtime.status import reported
@@ -98,6 +99,7 @@ def run_job(
     app.command(help=help_text)(main if run_update is not None else main_without_update)
 
     try:
+        log_as_asked(Path(sys.argv[0]).stem)
         app()
     except UserError as error:
         console.print(f"[bold red]error:[/] {escape(str(error))}")

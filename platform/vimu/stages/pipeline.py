@@ -36,7 +36,7 @@ def run_pipeline(config: Config, config_path: str, dry_run: bool) -> None:
                 console.print(f"  plans of later stages need what `{stage.name}` publishes")
                 return
         return
-    with reported(config.run_dir, PIPELINE, exit_code_of), ray_session(config.ray):
+    with reported(config.run_dir, PIPELINE, exit_code_of), ray_session(config.ray, config.resources):
         for stage in stages(config):
             conclude(stage.run(config, announce(stage, config), config_path))
     console.print(f"report: {absolute(config.run_dir / 'evaluate' / 'report.html')}")

@@ -112,7 +112,9 @@ def build(config: Config, plan: Plan[Work], staging: Location) -> Outcome:
         "devices": "" if work.devices is None else work.devices.model_dump_json(),
         "device_seed": settings.device_seed,
     }
-    rows, files = run_shards(run_task, [item | common for item in work.items], staging, config.ray)
+    rows, files = run_shards(
+        run_task, [item | common for item in work.items], staging, config.ray, config.resources, NAME
+    )
     broken = [row["error"] for row in rows if row.get("error")]
     if broken:
         raise UserError("A recording lacks what the feature set needs: " + "; ".join(broken[:5]))

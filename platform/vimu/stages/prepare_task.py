@@ -95,8 +95,7 @@ def run_task(item: Row) -> Row:
         file = write_shard(
             staging / "windows" / f"{item['shard']}.parquet", pa.concat_tables(tables), dictionary=dictionary
         )
-    mark_done(staging, item["shard"], rows, file)
-    return {"shard": item["shard"], "sources": len(tables)}
+    return mark_done(staging, item["shard"], rows, file, made=sum(map(len, tables)), unit="windows")
 
 
 def _clips(item: Row, splits: dict[str, str]) -> Iterator[_Source]:

@@ -72,7 +72,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     trained_on = ", ".join(f"{name}{' (synthetic)' if details['synthetic'][name] else ''}" for name in datasets)
     names = list(work.networks)
     logs, weights = {}, {}
-    with ray_session(config.ray):
+    with ray_session(config.ray, config.resources):
         for method, settings in work.networks.items():
             model_path, log_path = (staging / place(method, names) for place in (model_file, log_file))
             model_path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
             folder = pretrain_on_ray(
                 work.prepared.files("windows/"), datasets=datasets, classes=work.classes, settings=settings,
                 trained_on=trained_on, storage=staging / ".ray_train" / method,
-                tensorboard=model_path.parent / "tensorboard", wait_for_nodes_s=config.ray.wait_for_nodes_s,
+                tensorboard=model_path.parent / "tensorboard", resources=config.resources,
             )  # fmt: skip
             shutil.copyfile(folder / MODEL_FILE, model_path)
             shutil.copyfile(folder / LOG_FILE, log_path)

@@ -12,6 +12,7 @@ second on, a task says which file it is about to read, for the message when it h
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -19,13 +20,14 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from rich.progress import track
 
 from vimu.clips.schema import REJECTION_SCHEMA
 from vimu.contracts import Rejection
-from vimu.runtime.console import console
 from vimu.runtime.errors import OperationError, TransientError, UserError
 from vimu.runtime.interrupts import interruptible
+from vimu.runtime.metrics import count_task
+from vimu.runtime.progress import tracked
+from vimu.runtime.resources import ResourceSettings, granted
 from vimu.runtime.session import RaySettings, ray_session
 from vimu.runtime.storage import Location, StoredFile, create, files_below, location, stored, write_whole
 
@@ -41,25 +43,31 @@ Row = dict[str, Any]
 
 
 def run_shards(
-    task: Callable[[Row], Row], items: Sequence[Row], staging: Location, ray_settings: RaySettings
+    task: Callable[[Row], Row],
+    items: Sequence[Row],
+    staging: Location,
+    ray_settings: RaySettings,
+    resources: ResourceSettings,
+    stage: str,
 ) -> tuple[list[Row], list[StoredFile]]:
     """Run `task` on the items without a mark, inside Ray Data; the rows of all marks, in the order of `items`.
 
     Args:
-        task: gets an item, writes its shard, calls `mark_done`; returns what little Ray Data shows.
+        task: gets an item, writes its shard, calls `mark_done` and returns what that does.
         items: each with its own `shard` name, and `staging`.
+        stage: whose needs in `resources` a task has.
 
     Returns:
         Rows; the files that hold the shards.
 
     Raises:
-        UserError: a task's.
+        UserError: a task's; or no node has what it needs.
         OperationError: a task's, a TransientError after `MAX_TRIES`; or a task's worker died as often.
     """
     done = _marked(staging)
     todo = [item for item in items if item["shard"] not in done]
     if todo:
-        with ray_session(ray_settings), interruptible() as raise_if_interrupted:
+        with ray_session(ray_settings, resources), interruptible() as raise_if_interrupted:
             import ray
 
             context = ray.data.DataContext.get_current()
@@ -69,10 +77,14 @@ def run_shards(
             context.retried_map_errors, context.max_map_retries = [TransientError.__name__], MAX_TRIES - 1
             run = os.urandom(4).hex()  # what a killed run tried does not count
             counted = [item | {"tries": f"{item['shard']}.{run}"} for item in todo]
-            blocks = [{"shards": b} for b in in_blocks(counted, int(ray.cluster_resources().get("CPU", 1)))]
-            mapped = ray.data.from_items(blocks, override_num_blocks=len(blocks)).flat_map(partial(_each_tried, task))
-            for row in track(mapped.iter_rows(), "  tasks", total=len(todo), console=console):
+            needs, n_workers = granted(resources, stage)
+            blocks = [{"shards": b} for b in in_blocks(counted, n_workers)]
+            mapped = ray.data.from_items(blocks, override_num_blocks=len(blocks)).flat_map(
+                partial(_each_tried, task), **needs.options
+            )
+            for row in tracked(mapped.iter_rows(), "tasks", total=len(todo)):
                 raise_if_interrupted()
+                count_task(row)
                 # rows of a block have all keys that one of them has
                 if row.get("user_error"):
                     raise UserError(row["user_error"])
@@ -142,10 +154,18 @@ def say_about(item: Row, name: object) -> None:
         write_whole(location(item["about"]), str(name))
 
 
-def mark_done(staging: Location, shard: str, rows: Sequence[Row], file: StoredFile | None) -> None:
-    """Say, from a worker, that a shard is whole, what it holds and what it left out."""
+def mark_done(
+    staging: Location, shard: str, rows: Sequence[Row], file: StoredFile | None, *, made: int, unit: str
+) -> Row:
+    """Say, from a worker, that a shard is whole, what it holds and what it left out; what its task returns.
+
+    Args:
+        made: how many frames or windows, as `unit` says.
+    """
     mark = {"rows": list(rows), "file": None if file is None else asdict(file)}
     write_whole(_mark(staging, shard), json.dumps(mark))
+    left_out = Counter(row["rejection"]["reason"] for row in rows if row.get("rejection"))
+    return {"shard": shard, "made": made, "unit": unit, "left_out": json.dumps(left_out)}
 
 
 def write_shard(path: Location, table: pa.Table, *, dictionary: Sequence[str]) -> StoredFile:

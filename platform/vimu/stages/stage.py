@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from vimu.runtime.errors import UserError
 from vimu.runtime.manifest import FILES, Outcome, only_differ_in
+from vimu.runtime.metrics import of_stage
 from vimu.runtime.publish import publish, publishing_state
 from vimu.runtime.published import SUCCESS, Published, open_published
 from vimu.runtime.storage import Location
@@ -86,15 +87,16 @@ class Stage(Generic[P]):
                 return self.build(config, plan, staging)
             return self.build_on(config, plan, staging, previous)
 
-        return publish(
-            config.run_dir / self.name,
-            identity=self._identity(plan),
-            build=build,
-            made_by=self.command(config_path),
-            update=update,
-            renewed_by=self.renewed_by,
-            workers_write=self.workers_write,
-        )
+        with of_stage(config.name, self.name):
+            return publish(
+                config.run_dir / self.name,
+                identity=self._identity(plan),
+                build=build,
+                made_by=self.command(config_path),
+                update=update,
+                renewed_by=self.renewed_by,
+                workers_write=self.workers_write,
+            )
 
 
 def upstream(config: Config, stage: str) -> Published:

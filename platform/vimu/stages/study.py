@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from rich.progress import track
 
 from vimu.evaluation.placements import best_single_sentence, compare_sensors, set_name, table_csv, write_figure
 from vimu.evaluation.results import Experiment
 from vimu.runtime.config import load_config
 from vimu.runtime.console import console
 from vimu.runtime.manifest import Outcome, content_hash
+from vimu.runtime.progress import tracked
 from vimu.runtime.published import Published
+from vimu.runtime.resources import granted
 from vimu.runtime.safe_load import load_npz
 from vimu.runtime.session import ray_session
 from vimu.runtime.storage import write_whole
@@ -63,7 +64,7 @@ def run_study(study: PlacementStudy, study_path: str, dry_run: bool) -> None:
             if not (config.run_dir / stage.name).is_dir():
                 break
         return
-    with ray_session(config.ray):
+    with ray_session(config.ray, config.resources):
         for stage, path in stages:
             published = stage.run(config, announce(stage, config), path)
             conclude(published)
@@ -120,12 +121,13 @@ def build(config: Config, plan: Plan[Work], staging: Path, *, study: PlacementSt
     trials = [Trial(*pair, s, seed) for pair, sets in work.sets.items() for s in sets for seed in study.seeds]
     todo = [trial for trial in trials if not (parts / trial.file).is_file()]
     todo.sort(key=lambda trial: trial.method != "random_forest")  # quick ones first: what is wrong shows early
-    with ray_session(config.ray):
+    with ray_session(config.ray, config.resources):
         import ray
 
         windows = {e: ray.put(side.windows) for e, side in work.sides.items()}
         virtual = ray.put(work.virtual)
-        task = ray.remote(num_cpus=1, max_retries=3)(_run)
+        needs, _ = granted(config.resources, NAME)
+        task = ray.remote(**needs.options, max_retries=3)(_run)
         running = [
             task.remote(
                 str((parts / t.file).resolve()), t, windows[t.experiment],
@@ -134,7 +136,7 @@ def build(config: Config, plan: Plan[Work], staging: Path, *, study: PlacementSt
             )
             for t in todo
         ]  # fmt: skip
-        for future in track(_as_they_end(running), "  tasks", total=len(running), console=console):
+        for future in tracked(_as_they_end(running), "tasks", total=len(running)):
             ray.get(future)
     done = {trial: load_npz(parts / trial.file, [KEY])[KEY] for trial in trials}
     rows, notes = _results(work, study, done, config.evaluate.n_resamples)

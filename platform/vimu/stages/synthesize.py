@@ -169,7 +169,7 @@ def build(config: Config, plan: Plan[Work], staging: Location, previous: Publish
     known = _known(files, old)
     tasks = _without(work.tasks, known)
     items = _items(work, tasks, settings, staging)
-    read, written = run_shards(run_task, items, staging, config.ray)
+    read, written = run_shards(run_task, items, staging, config.ray, config.resources, NAME)
     before = [_as_before(old[source]) for source in sorted(known)] + read
     order = {source: i for i, source in enumerate(files)}
     before.sort(key=lambda row: order[row["root"], row["file"]])  # of duplicates, the first stays: as from scratch

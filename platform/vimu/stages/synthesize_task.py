@@ -77,8 +77,10 @@ def run_task(item: Row) -> Row:
         kept = {"shard": task.shard, "worker_pid": os.getpid()} | {key: clip[key] for key in KEPT}
         rows.append({"file": name, "clip": kept, "rejection": None})
     file = write_clips(staging, task.shard, pa.Table.from_pylist(clips, CLIP_SCHEMA)) if clips else None
-    mark_done(staging, task.shard, [row | {"root": task.root} for row in rows], file)
-    return {"shard": task.shard, "clips": len(clips)}
+    frames = sum(row["clip"]["n_frames"] for row in rows if row["clip"])
+    return mark_done(
+        staging, task.shard, [row | {"root": task.root} for row in rows], file, made=frames, unit="frames"
+    )  # fmt: skip
 
 
 KEPT = ("clip_id", "archive", "subject", "sequence", "label", "rule", "n_frames", "sha256")

@@ -19,6 +19,7 @@ from vimu.runtime.config import find_yaml, sentences
 from vimu.runtime.errors import OperationError, UserError
 from vimu.runtime.manifest import Outcome, content_hash
 from vimu.runtime.published import Published
+from vimu.runtime.resources import ONE_CPU, Needs, granted
 from vimu.runtime.session import ray_session
 from vimu.runtime.storage import write_whole
 from vimu.stages.config import Config, TuneSettings
@@ -86,12 +87,13 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     work = plan.work
     record = StudyRecord(staging / RECORD, work.study, work.base, seed=work.settings.seed)
     if record.n_ended < work.settings.n_trials:
-        with ray_session(config.ray):
+        with ray_session(config.ray, config.resources):
             windows = TrialWindows.of(
                 read_windows(work.prepared.files("windows/")), virtual=work.prepared.details["virtual_datasets"],
                 real=work.prepared.details["real_dataset"],
             )  # fmt: skip
-            run_trials(record, work, windows, staging / ".ray_tune")
+            needs, _ = granted(config.resources, NAME)
+            run_trials(record, work, windows, staging / ".ray_tune", needs)
     trials = record.rows()
     best = winner_of(trials)
     if best is None:
@@ -118,12 +120,13 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
     )
 
 
-def run_trials(record: StudyRecord, work: Work, windows: "TrialWindows", storage: Path) -> None:
+def run_trials(record: StudyRecord, work: Work, windows: "TrialWindows", storage: Path, needs: Needs = ONE_CPU) -> None:
     """Ray Tune, until the record holds all trials.
 
     Args:
         windows: put into the object store once; trials of a node share one copy.
         storage: for what Ray Tune writes; nothing there is read again.
+        needs: of a trial.
     """
     # Ctrl-C ends the job, as it ends every other: Ray Tune's own handler returns as if the search were over
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
@@ -140,7 +143,7 @@ def run_trials(record: StudyRecord, work: Work, windows: "TrialWindows", storage
     )
     scheduler = FIFOScheduler() if pruning is None else asha(record, work.study, work.base)
     tune.Tuner(
-        tune.with_resources(trainable, {"cpu": 1}),
+        tune.with_resources(trainable, tune.PlacementGroupFactory([needs.bundle])),
         tune_config=tune.TuneConfig(
             num_samples=settings.n_trials - record.n_ended, max_concurrent_trials=settings.max_concurrent,
             search_alg=RecordedSearch(record), scheduler=scheduler, reuse_actors=True,

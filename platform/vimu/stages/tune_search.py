@@ -14,6 +14,7 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search import Searcher
 
 from vimu.runtime.console import console
+from vimu.runtime.metrics import count
 from vimu.tuning.candidate import Candidate, uncut_epochs
 from vimu.tuning.record import AGE, SCORE, StudyRecord
 from vimu.tuning.settings_study import SettingsStudy
@@ -82,6 +83,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]
             for path, value in params.items()
         )
         done = f"{self.record.n_ended}/{self.n_trials}"
+        count("vimu_tasks_done", 1, unit="trials")
         console.print(f"  {done}  trial {trial.config['number']}  {outcome}  {shown}", markup=False)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 
 from vimu.runtime.console import console, echo_lines
-from vimu.runtime.errors import UserError
-from vimu.runtime.resources import offered
+from vimu.runtime.metrics import labels
+from vimu.runtime.resources import DEFAULTS, ResourceSettings, require
 from vimu.runtime.storage import StoredFile
 from vimu.training.loop import LossNotFiniteError
 from vimu.training.resume import newest_whole
@@ -34,7 +34,7 @@ def pretrain_on_ray(
     trained_on: str,
     storage: Path,
     tensorboard: Path,
-    wait_for_nodes_s: float = 30.0,
+    resources: ResourceSettings = DEFAULTS,
 ) -> Path:
     """Train on `train` windows of `datasets`, choose the epoch on `val`; returns the folder of the last checkpoint.
 
@@ -43,7 +43,7 @@ def pretrain_on_ray(
 
     Args:
         tensorboard: folder for each epoch's figures, readable while it trains.
-        wait_for_nodes_s: how long a cluster may lack what the workers need.
+        resources: what a worker needs, and how long a cluster may lack it.
 
     Raises:
         UserError: a checkpoint there is of other settings or windows, this Ray has too few CPUs or GPUs for the
@@ -64,12 +64,13 @@ def pretrain_on_ray(
     done = newest_whole(storage, identity, _say)
     if done is not None and done.final:
         return done.folder
-    use_gpu = _uses_gpu(settings, wait_for_nodes_s)
+    per_worker, use_gpu = _per_worker(settings, resources)
     progress, failure = storage / "progress.log", storage / FAILURE_FILE
     failure.unlink(missing_ok=True)
     job = Job(
         files=[asdict(f) for f in files], identity=identity, trained_on=trained_on, storage=str(storage),
         progress=str(progress), tensorboard=str(tensorboard.resolve()), mlflow_uri=mlflow_uri or None,
+        labels=labels(),
     )  # fmt: skip
     # A Ray run of its own each time: a killed one's state may be torn, the sealed checkpoints are not.
     attempt = 1 + max((int(p.name.split("-")[1]) for p in storage.glob("attempt-*")), default=0)
@@ -79,7 +80,7 @@ def pretrain_on_ray(
         scaling_config=ScalingConfig(
             num_workers=settings.n_workers,
             use_gpu=use_gpu,
-            resources_per_worker={"CPU": 1, "GPU": 1} if use_gpu else {"CPU": 1},
+            resources_per_worker=per_worker,
         ),
         torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if use_gpu else "gloo"),
         run_config=RunConfig(
@@ -103,21 +104,16 @@ def _say(line: str) -> None:
     console.print(f"  {line}", markup=False)
 
 
-def _uses_gpu(settings: PretrainSettings, wait_s: float) -> bool:
-    """Whether workers get GPUs.
+def _per_worker(settings: PretrainSettings, resources: ResourceSettings) -> tuple[dict[str, float], bool]:
+    """What each worker gets of a node, and whether a GPU is of it.
 
     Raises:
         UserError: the settings ask for more than this Ray has, or its cluster gets in time.
     """
-    n_gpus = int(ray.cluster_resources().get("GPU", 0))
-    use_gpu = settings.device == "gpu" or (settings.device == "auto" and n_gpus >= settings.n_workers)
-    wanted = {"CPU": settings.n_workers} | ({"GPU": settings.n_workers} if use_gpu else {})
-    on_cluster = bool(os.environ.get("RAY_ADDRESS"))
-    more = f", also after {wait_s:g} s (`ray.wait_for_nodes_s`)" if on_cluster else ""
-    for kind, n in offered(wanted, wait_s).items():
-        if n < settings.n_workers:
-            raise UserError(
-                f"`pretrain.n_workers` must be at most {n:g}, the {kind}s of this Ray, but is "
-                f"{settings.n_workers}{more}."
-            )
-    return use_gpu
+    needs = resources.pretrain
+    with_gpu = needs.bundle | {"GPU": needs.gpus}
+    n_gpus = ray.cluster_resources().get("GPU", 0)
+    use_gpu = settings.device == "gpu" or (settings.device == "auto" and n_gpus >= settings.n_workers * needs.gpus)
+    bundle = with_gpu if use_gpu else needs.bundle
+    require(bundle, resources.wait_s, "`pretrain.n_workers` times `resources.pretrain`", n=settings.n_workers)
+    return bundle, use_gpu

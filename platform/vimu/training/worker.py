@@ -20,6 +20,7 @@ import torch.distributed as dist
 from ray.train import Checkpoint
 
 from vimu.metrics import macro_f1_of
+from vimu.runtime.metrics import say
 from vimu.runtime.safe_load import load_torch
 from vimu.runtime.storage import StoredFile
 from vimu.training.batches import LANES, shard_of
@@ -48,6 +49,8 @@ class Job:
     """File of lines for the person who waits."""
     tensorboard: str
     mlflow_uri: str | None
+    labels: dict[str, str]
+    """Run and stage, of metrics."""
 
     def say(self, line: str) -> None:
         """To the person who waits."""
@@ -136,6 +139,9 @@ def _train(job: Job) -> None:
                     "windows_per_s": n_windows * world / seconds,
                 },
             )
+            found = {"vimu_epoch": epoch + 1, "vimu_train_loss": log[-1]["loss"], "vimu_val_macro_f1": macro_f1}
+            for name, value in found.items():
+                say(name, value, job.labels, model=settings.model.kind)
             job.say(f"epoch {epoch + 1}/{settings.epochs}  loss {log[-1]['loss']:.4f}  val macro-F1 {macro_f1:.3f}")
         last = epoch == settings.epochs - 1 or len(log) - 1 - best_epoch >= settings.patience_epochs
         if last or (epoch + 1) % settings.checkpoint_every_epochs == 0:

@@ -67,12 +67,9 @@ def recognize(
     """
     from vimu.stages.recognize import recognize as named_by
 
-    try:
-        given = [*labels, *(more or [])]
+    given = [*labels, *(more or [])]
+    with _exit_codes():
         says, tables = named_by(load_config(Config, config, overrides), given)
-    except UserError as error:
-        console.print(f"[bold red]error:[/] {escape(str(error))}")
-        raise typer.Exit(EXIT_USER) from error
     for line in says:
         typer.echo(line)
     for table in tables:
@@ -214,17 +211,11 @@ def submit(
     """
     from vimu.cluster.submit import submit as submitted
 
-    try:
+    with _exit_codes():
         code = submitted(
             command, address=address, submission=submission or f"vimu-{secrets.token_hex(4)}",
             working_dir=working_dir.resolve(), wait=wait,
         )  # fmt: skip
-    except UserError as error:
-        console.print(f"[bold red]error:[/] {escape(str(error))}")
-        raise typer.Exit(EXIT_USER) from error
-    except OperationError as error:
-        console.print(f"[bold red]failed:[/] {escape(str(error))}")
-        raise typer.Exit(EXIT_OPERATION_FAILED) from error
     raise typer.Exit(code)
 
 
@@ -239,12 +230,9 @@ def doctor(
     Exit 0: a run can start, warnings or not; 2: something must be given or mended first. Files are counted and a sample
     of them is opened; nothing is written, and Ray is not started.
     """
-    try:
+    with _exit_codes():
         settings = load_config(Config, config, overrides)
         checks = examine(settings)
-    except UserError as error:
-        console.print(f"[bold red]error:[/] {escape(str(error))}")
-        raise typer.Exit(EXIT_USER) from error
     path = settings.given
     if json:
         typer.echo(as_json(checks, path))

@@ -1,8 +1,10 @@
-"""`vimu doctor`, `status`, `gc`, `review`, `submit`, `recognize`: what helps around `python jobs/NAME.py`."""
+"""`vimu doctor`, `status`, `report`, `stream`, `gc`, `review`, `submit`, `recognize`: what helps around the jobs."""
 
 import getpass
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +18,7 @@ from vimu.doctor.check import as_json, show, worst
 from vimu.doctor.examine import examine
 from vimu.runtime.config import load_config
 from vimu.runtime.console import console
-from vimu.runtime.errors import EXIT_DONE, EXIT_OPERATION_FAILED, EXIT_USER, OperationError, UserError
+from vimu.runtime.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_OPERATION_FAILED, EXIT_USER, OperationError, UserError
 from vimu.runtime.storage import location
 from vimu.stages.config import Config
 from vimu.stages.job import ConfigOption, SetOption
@@ -30,6 +32,21 @@ VERDICTS = {
     "warn": "a run can start; see what is marked `warn`",
     "fail": "a run cannot start yet",
 }
+
+
+@contextmanager
+def _exit_codes() -> Iterator[None]:
+    """End with the code of what the block raises."""
+    try:
+        yield
+    except UserError as error:
+        console.print(f"[bold red]error:[/] {escape(str(error))}")
+        raise typer.Exit(EXIT_USER) from error
+    except OperationError as error:
+        console.print(f"[bold red]failed:[/] {escape(str(error))}")
+        raise typer.Exit(EXIT_OPERATION_FAILED) from error
+    except KeyboardInterrupt as error:
+        raise typer.Exit(EXIT_INTERRUPTED) from error
 
 
 @app.callback()
@@ -51,12 +68,9 @@ def recognize(
     """
     from vimu.stages.recognize import recognize as named_by
 
-    try:
-        given = [*labels, *(more or [])]
+    given = [*labels, *(more or [])]
+    with _exit_codes():
         says, tables = named_by(load_config(Config, config, overrides), given)
-    except UserError as error:
-        console.print(f"[bold red]error:[/] {escape(str(error))}")
-        raise typer.Exit(EXIT_USER) from error
     for line in says:
         typer.echo(line)
     for table in tables:
@@ -92,6 +106,51 @@ def status(run: Annotated[str, typer.Argument(help="A run's folder or URI, e.g. 
         )
     if jobs:
         Console().print(table)
+
+
+@app.command()
+def report(
+    run: Annotated[str, typer.Argument(help="A run's folder or URI, e.g. runs/demo.")],
+    out: Annotated[Path | None, typer.Option(help="The page; RUN/report.html where none is given.")] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="A folder for each figure as SVG and PNG, with its data as CSV.")
+    ] = None,
+) -> None:
+    """All that a run published as one page, opened from disk: `vimu report runs/demo`."""
+    from vimu.report.command import report as reported
+
+    with _exit_codes():
+        for line in reported(location(run), out=out, figures=figures):
+            typer.echo(line)
+
+
+@app.command()
+def stream(
+    recognizer: Annotated[str, typer.Option(help="A run, its `export` folder or a copy of that.")],
+    recording: Annotated[Path | None, typer.Option(help="A file of lines, or with --recordings a trial.")] = None,
+    recordings: Annotated[str | None, typer.Option(help="The set that the recording is of, e.g. umafall.")] = None,
+    speed: Annotated[float | None, typer.Option(help="1 is real time; else as fast as it goes.")] = None,
+    udp: Annotated[str | None, typer.Option(help="HOST:PORT to listen at for lines, e.g. 127.0.0.1:9000.")] = None,
+    lines: Annotated[str | None, typer.Option(help="`-`, or a pipe or serial device, to read lines from.")] = None,
+    upright_s: Annotated[
+        float | None, typer.Option(help="First seconds, upright, that tell how sensors are mounted.")
+    ] = None,
+    as_worn: Annotated[list[str] | None, typer.Option(help="A sensor that is left as worn. Repeatable.")] = None,
+) -> None:
+    """What a recogniser takes samples for, as they come: `vimu stream --recognizer runs/open --udp 127.0.0.1:9000`.
+
+    A line is `t,` and the recogniser's channels; docs/recognizer.md says more. Where standard output is no terminal, a
+    JSON line a hop.
+    """
+    from vimu.serving.live import Source
+    from vimu.serving.live import stream as follow
+
+    def say(text: str) -> None:
+        console.print(text, markup=False)
+
+    with _exit_codes():
+        source = Source(recording, recordings, speed, udp, lines)
+        follow(recognizer, source, upright_s=upright_s, as_worn=tuple(as_worn or ()), say=say)
 
 
 @app.command()
@@ -172,17 +231,11 @@ def submit(
     """
     from vimu.cluster.submit import submit as submitted
 
-    try:
+    with _exit_codes():
         code = submitted(
             command, address=address, submission=submission or f"vimu-{secrets.token_hex(4)}",
             working_dir=working_dir.resolve(), wait=wait,
         )  # fmt: skip
-    except UserError as error:
-        console.print(f"[bold red]error:[/] {escape(str(error))}")
-        raise typer.Exit(EXIT_USER) from error
-    except OperationError as error:
-        console.print(f"[bold red]failed:[/] {escape(str(error))}")
-        raise typer.Exit(EXIT_OPERATION_FAILED) from error
     raise typer.Exit(code)
 
 
@@ -197,12 +250,9 @@ def doctor(
     Exit 0: a run can start, warnings or not; 2: something must be given or mended first. Files are counted and a sample
     of them is opened; nothing is written, and Ray is not started.
     """
-    try:
+    with _exit_codes():
         settings = load_config(Config, config, overrides)
         checks = examine(settings)
-    except UserError as error:
-        console.print(f"[bold red]error:[/] {escape(str(error))}")
-        raise typer.Exit(EXIT_USER) from error
     path = settings.given
     if json:
         typer.echo(as_json(checks, path))

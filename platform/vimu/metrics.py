@@ -1,9 +1,9 @@
-"""Accuracy, F1, AUC, confusion, intervals: plain functions on label indices and class probabilities."""
+"""Accuracy, F1, AUC, confusion, calibration, intervals: plain functions on label indices and class probabilities."""
 
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support, roc_auc_score
 
 
@@ -72,6 +72,33 @@ def confusion_by_subject(
     counts = np.zeros((len(names), n_classes, n_classes), dtype=np.int64)
     np.add.at(counts, (row, truth, predicted), 1)
     return counts
+
+
+def reliability_by_subject(
+    confidence: Float[np.ndarray, " n"], right: Bool[np.ndarray, " n"], subjects: Sequence[str], *, n_bins: int = 10
+) -> Float[np.ndarray, "subjects bins 3"]:
+    """What a reliability diagram is drawn of, a table a subject, subjects sorted.
+
+    Args:
+        confidence: probability of the class that was said, 0 to 1.
+        right: whether it was the true one.
+
+    Returns:
+        Of each of `n_bins` bins of confidence, alike in width: windows, sum of their confidence, how many were right.
+    """
+    names, row = np.unique(np.asarray(subjects), return_inverse=True)
+    at = np.clip((confidence * n_bins).astype(np.int64), 0, n_bins - 1)
+    sums = np.zeros((len(names), n_bins, 3))
+    np.add.at(sums, (row, at), np.stack([np.ones(len(at)), confidence, right], axis=1))
+    return sums
+
+
+def calibration_error(sums: Float[np.ndarray, "*batch bins 3"]) -> Float[np.ndarray, "*batch"]:
+    """Expected calibration error: how far confidence is from the share that is right, a window's mean over the bins.
+
+    Source: Guo et al., On Calibration of Modern Neural Networks, arXiv 1706.04599, section 2.
+    """
+    return np.asarray(np.abs(sums[..., 1] - sums[..., 2]).sum(axis=-1) / np.maximum(sums[..., 0].sum(axis=-1), 1))
 
 
 def subject_bootstrap(

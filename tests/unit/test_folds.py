@@ -17,7 +17,7 @@ from vimu.stages.crossval import _dealt
 from vimu.tuning.experiments import CrossvalSettings
 from vimu.tuning.folds import Folds, folds_by, parts_of, require_every_class, style_of_each
 from vimu.tuning.rows import REAL
-from vimu.tuning.shares import recorded_s, share_of_trials
+from vimu.tuning.shares import covered_frames, recorded_s, share_of_trials
 from vimu.tuning.side import Side
 
 
@@ -114,3 +114,11 @@ def test_bandai_names_the_style_of_a_take(tmp_path):
     found = re.search(archive.style, sequence)
     assert found is not None
     assert found["style"] == "not-confident"
+
+
+@given(starts=st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 60)), max_size=20), length=st.integers(1, 30))
+def test_covered_frames_are_counted_once(starts, length):
+    source = np.array([name for name, _ in starts], dtype=np.str_)
+    start = np.array([at for _, at in starts], dtype=np.int64)
+    covered = {(name, frame) for name, at in starts for frame in range(at, at + length)}
+    assert covered_frames(source, start, length) == len(covered)

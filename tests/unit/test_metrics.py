@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 
 from vimu.evaluation.results import gain_sentence
 from vimu.metrics import (
+    calibration_error,
     confusion_by_subject,
     macro_f1_of,
     mean_known,
     one_vs_rest_auc,
     per_class,
+    reliability_by_subject,
     scores,
     subject_bootstrap,
 )
@@ -76,3 +78,26 @@ def test_the_interval_is_of_subjects_and_not_of_windows():
 )
 def test_a_gain_is_called_one_when_its_interval_excludes_0(interval, says):
     assert says in gain_sentence({"gain_over_scratch": 0.05, "gain_ci95": interval})
+
+
+def test_calibration_error_is_the_distance_of_confidence_from_what_is_right():
+    confidence = np.array([0.95, 0.95, 0.95, 0.95, 0.55, 0.55])
+    right = np.array([True, True, True, False, False, True])
+    sums = reliability_by_subject(confidence, right, ["b", "a", "a", "b", "a", "b"]).sum(axis=0)
+    np.testing.assert_allclose(sums[9], [4, 3.8, 3])
+    np.testing.assert_allclose(sums[5], [2, 1.1, 1])
+    assert float(calibration_error(sums)) == pytest.approx((4 * 0.2 + 2 * 0.05) / 6)
+
+
+@given(seed=st.integers(0, 100), n_bins=st.integers(1, 20))
+def test_calibration_error_is_that_of_its_windows(seed, n_bins):
+    rng = np.random.default_rng(seed)
+    confidence = rng.choice([0.0, 1.0, *rng.uniform(size=4)], 60)
+    right = rng.uniform(size=60) < confidence
+    by_subject = reliability_by_subject(confidence, right, [f"s{i % 4}" for i in range(60)], n_bins=n_bins)
+    assert by_subject.shape == (4, n_bins, 3) and by_subject[..., 0].sum() == 60
+    at = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
+    wanted = sum(abs(confidence[at == b].sum() - right[at == b].sum()) for b in range(n_bins)) / 60
+    assert float(calibration_error(by_subject.sum(axis=0))) == pytest.approx(wanted)
+    certain = np.where(right, 1.0, 0.0)
+    assert float(calibration_error(reliability_by_subject(certain, right, ["s"] * 60)[0])) == 0

@@ -14,6 +14,7 @@ EXPERIMENTS = {
     "scratch": "trained on real recordings alone",
     "finetuned": "pre-trained on virtual IMUs, then trained on real recordings",
 }
+SYNTHETIC = " (synthetic)"
 RANDOM_WINDOWS = "paper_random_windows"
 
 
@@ -87,7 +88,7 @@ def method_of(result: Result) -> str:
 
 def synthetic_mark(result: Result) -> str:
     """What follows a dataset's name wherever generated data take part."""
-    return " (synthetic)" if result["synthetic"] else ""
+    return SYNTHETIC if result["synthetic"] else ""
 
 
 def tested_on(result: Result) -> str:

@@ -3,26 +3,13 @@
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment
 from ruamel.yaml import YAML
 
 from vimu.evaluation.figures import Curve, confusion_svg, label_efficiency_svg, learning_curves_svg
-from vimu.evaluation.groups import (
-    EXPERIMENTS,
-    Result,
-    difference_of,
-    grouped,
-    is_leaky,
-    leaves_out,
-    method_of,
-    span,
-    tested_on,
-)
-
-NUMBER, SIGNED = ".3f", "+.3f"
+from vimu.evaluation.groups import EXPERIMENTS, Result, difference_of, grouped, is_leaky, leaves_out
+from vimu.evaluation.pages import page_environment
 
 
 @dataclass(frozen=True)
@@ -58,36 +45,20 @@ def render_report(metrics: Mapping[str, Any], page: Page) -> str:
     by_stage: dict[str, list[Curve]] = {}
     for curve in page.curves:
         by_stage.setdefault(curve.stage, []).append(curve)
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": _number, "signed": _signed, "span": span, "signed_span": _signed_span}
-    template = environment.from_string(
-        files("vimu.evaluation").joinpath("report.html.j2").read_text(encoding="utf-8")
-    )  # fmt: skip
-    return template.render(
+    return page_environment().get_template("evaluation/report.html.j2").render(
         page=page, notes=metrics["notes"], published=metrics.get("published"), groups=groups, meaning=EXPERIMENTS,
         detailed=[(r, confusion_svg(r["confusion"], r["classes"])) for r in detailed],
         curves={stage: learning_curves_svg(curves) for stage, curves in by_stage.items()},
         labels={name: (label_efficiency_svg(rows), rows) for name, rows in groups.labels.items()},
         ablations=[(r, leaves_out(r), *difference_of(r, results)) for r in groups.ablations],
-        tested_on=tested_on, method_of=method_of, leaky=any(is_leaky(r) for r in results),
+        leaky=any(is_leaky(r) for r in results),
         synthetic=any(r["synthetic"] for r in results),
-        config=_yaml(page.config), used=_yaml(page.used),
+        config=as_yaml(page.config), used=as_yaml(page.used),
     )  # fmt: skip
 
 
-def _number(value: float | None) -> str:
-    return "none" if value is None else format(value, NUMBER)
-
-
-def _signed(value: float | None) -> str:
-    return "" if value is None else format(value, SIGNED)
-
-
-def _signed_span(interval: Sequence[float] | None) -> str:
-    return "" if interval is None else f"({span(interval, SIGNED)})"
-
-
-def _yaml(value: Mapping[str, Any]) -> str:
+def as_yaml(value: Mapping[str, Any]) -> str:
+    """Settings as a person would write them."""
     text = io.StringIO()
     YAML().dump(dict(value), text)
     return text.getvalue()

@@ -36,12 +36,12 @@ def _tables(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Table]]:
     groups = grouped(results)
     plain = [r for rows in groups.holdout.values() for r in rows]
     for title, rows in (("test split", plain), ("cross-validation, pooled over folds", groups.crossval)):
-        for place in dict.fromkeys(_place(r) for r in rows):
-            yield f"{place} ({title})", _scores([r for r in rows if _place(r) == place])
+        for place in dict.fromkeys(place_of(r) for r in rows):
+            yield f"{place} ({title})", _scores([r for r in rows if place_of(r) == place])
     for name, rows in groups.labels.items():
         yield f"{name}: by labelled seconds", _labels(rows)
-    for place in dict.fromkeys(_place(r) for r in groups.ablations):
-        yield f"{place} (ablations)", _ablations([r for r in groups.ablations if _place(r) == place], results)
+    for place in dict.fromkeys(place_of(r) for r in groups.ablations):
+        yield f"{place} (ablations)", _ablations([r for r in groups.ablations if place_of(r) == place], results)
     if published := metrics.get("published"):
         rows = published["rows"]
         for title in dict.fromkeys(row["title"] for row in rows):
@@ -54,7 +54,8 @@ def _tables(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Table]]:
                 yield f"confusion, {of}", _confusion(row["ours"])
 
 
-def _place(r: Result) -> str:
+def place_of(r: Result) -> str:
+    """What a result was tested on: the title of the table that it is a row of."""
     of = "subjects or clips" if r["experiment"] == "virtual" else "subjects"
     held_out = f", {r['apart']} apart" if "apart" in r else ""
     return f"{tested_on(r)}: {r['n_windows']:,} windows of {r['window_s']:g} s, {r['n_subjects']} {of}{held_out}"

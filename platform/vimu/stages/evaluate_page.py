@@ -50,7 +50,8 @@ def page_of(config: Config, work: Work) -> Page:
     """The report's page, without its results."""
     details = work.prepared.details
     return Page(
-        name=config.name, curves=_curves(config, work), data=_data_rows(details["windows"]), flow=_flow(work),
+        name=config.name, curves=curves_of(work.pretrained, work.finetuned), data=_data_rows(details["windows"]),
+        flow=[flow_of(work.synthesized), flow_of(work.prepared)],
         licences=licences_of(work.prepared), config=config.model_dump(mode="json"), used=_used(work),
         mended=details["notes"], made=_made(work),
     )  # fmt: skip
@@ -65,15 +66,17 @@ def licences_of(prepared: Published) -> dict[str, str]:
     }
 
 
-def _curves(config: Config, work: Work) -> list[Curve]:
-    """The logs of pre-training and fine-tuning."""
-    curves = []
-    for method in work.networks:
-        log = _log(work.pretrained, log_file(method, work.networks))
-        curves.append(Curve("pretrain", method, config.pretrain.seed, log["epochs"]))
+def curves_of(pretrained: Published, finetuned: Published | None) -> list[Curve]:
+    """The logs of pre-training and, where it is there, of fine-tuning."""
+    networks = list(pretrained.details["networks"])
+    seed = pretrained.manifest["identity"]["settings"]["seed"]
+    curves = [Curve("pretrain", m, seed, _log(pretrained, log_file(m, networks))["epochs"]) for m in networks]
+    if finetuned is None:
+        return curves
+    for method in networks:
         for start in STARTS:
-            for seed in work.seeds:
-                log = _log(work.finetuned, tuned_file(method, work.networks, start, seed, ".json"))
+            for seed in finetuned.details["seeds"]:
+                log = _log(finetuned, tuned_file(method, networks, start, seed, ".json"))
                 curves.append(Curve("finetune", f"{method}, {start}", seed, log["epochs"]))
     return curves
 
@@ -113,14 +116,15 @@ def _made(work: Work) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _flow(work: Work) -> list[dict[str, Any]]:
-    rows = []
-    for published, into, out in ((work.synthesized, "files_in", "clips"), (work.prepared, "sources_in", "sources_cut")):
-        counts = published.manifest["counts"]
-        rows.append(
-            {
-                "stage": published.manifest["stage"], "rows_in": counts[into], "rows_out": counts[out],
-                "rejections": counts["rejections"], "left_out": published.details["left_out"],
-            }
-        )  # fmt: skip
-    return rows
+def flow_of(published: Published) -> dict[str, Any]:
+    """What came into `synthesize` or `prepare`, what came out, and what was left out and why."""
+    stage, counts = published.manifest["stage"], published.manifest["counts"]
+    into, out = FLOWS[stage]
+    return {
+        "stage": stage, "rows_in": counts[into], "rows_out": counts[out], "rejections": counts["rejections"],
+        "left_out": published.details["left_out"],
+    }  # fmt: skip
+
+
+FLOWS = {"synthesize": ("files_in", "clips"), "prepare": ("sources_in", "sources_cut")}
+"""Names of the counts of what comes in and goes out."""

@@ -1,6 +1,9 @@
 """Some of the labelled recordings: whole trials, at least one of each class."""
 
+from typing import Any
+
 import numpy as np
+from jaxtyping import Int
 
 from vimu.windows.schema import WindowSet
 
@@ -28,11 +31,14 @@ def share_of_trials(windows: WindowSet, share: float, *, seed: int) -> WindowSet
 
 def recorded_s(windows: WindowSet) -> float:
     """Seconds of recording that the windows cover; where they overlap, seconds count once."""
-    length, frames = windows.x.shape[1], 0
-    source, start = windows.source, windows.start_frame
-    for name in np.unique(source):
-        covered_to = -1
-        for begin in np.sort(start[source == name]).tolist():
-            frames += length - max(0, covered_to - begin)
-            covered_to = begin + length
-    return frames / windows.rate_hz
+    return covered_frames(windows.source, windows.start_frame, windows.x.shape[1]) / windows.rate_hz
+
+
+def covered_frames(
+    source: np.ndarray[Any, np.dtype[np.str_]], start: Int[np.ndarray, " windows"], length: int
+) -> int:  # fmt: skip
+    """Frames that windows of `length` cover of their sources; where they overlap, frames count once."""
+    order = np.lexsort((start, source))
+    to_next = np.diff(start[order])
+    of_one = source[order][1:] == source[order][:-1]
+    return int(np.where(of_one, np.minimum(to_next, length), length).sum()) + length * bool(len(order))

@@ -8,9 +8,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from vimu.runtime.config import Section
 from vimu.runtime.errors import OperationError, UserError
@@ -25,8 +25,8 @@ class RaySettings(Section):
 
     num_cpus: PositiveInt | None = None
     """CPUs of the local Ray; None takes the machine's."""
-    object_store_mb: PositiveInt = 512
-    """Shared memory of the local Ray, MB."""
+    object_store_mb: Annotated[int, Field(ge=75)] = 512
+    """Shared memory of the local Ray, MB. With less than 75 Ray does not start."""
     wait_for_nodes_s: NonNegativeFloat = 30.0
     """How long the cluster that `RAY_ADDRESS` names may lack what a stage asks of it. One that adds nodes by itself
     needs minutes: give it as many seconds as a node takes to start."""

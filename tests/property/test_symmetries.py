@@ -29,6 +29,7 @@ FAVARD = 1.2732 / np.pi**6
 Spline Interpolation, 1973, on the constants of Favard."""
 
 
+@pytest.mark.fault(40)
 @settings(max_examples=30)
 @given(seed=SEEDS)
 def test_the_same_motion_at_60_100_120_and_240_hz_reads_the_same(seed):
@@ -62,14 +63,17 @@ def test_the_same_motion_at_60_100_120_and_240_hz_reads_the_same(seed):
 
 @given(seed=SEEDS, gravity=st.sampled_from(["included", "removed"]))
 def test_a_rigid_turn_of_the_world_leaves_sensor_signals_unchanged(seed, gravity):
-    """Any turn where gravity is out, one about the vertical where it is in; and any shift. All that differs is rounded."""
+    """Any turn where gravity is out, one about the vertical where it is in; and any shift. Only roundings differ."""
     rng = np.random.default_rng(seed)
     here = Swing.drawn(seed).sampled(60.0, 1.0)
-    turn = (Rotation.random(rng=rng) if gravity == "removed" else Rotation.from_euler("y", rng.uniform(0, 6.28))).as_matrix()
+    any_turn = Rotation.random(rng=rng) if gravity == "removed" else Rotation.from_euler("y", rng.uniform(0, 6.28))
+    turn = any_turn.as_matrix()
     there = Trajectory(here.position @ turn.T + rng.uniform(-5, 5, 3), turn @ here.orientation, 60.0, here.sensors)
     a, b = (virtual_imu(t, frame="sensor", gravity=gravity) for t in (here, there))
     greatest = float(np.abs(virtual_imu(here).acc).max())
-    np.testing.assert_allclose(b.acc, a.acc, rtol=0, atol=rounding(here, 60.0, greatest) + rounding(there, 60.0, greatest))
+    np.testing.assert_allclose(
+        b.acc, a.acc, rtol=0, atol=rounding(here, 60.0, greatest) + rounding(there, 60.0, greatest)
+    )
     np.testing.assert_allclose(b.gyr, a.gyr, rtol=0, atol=64 * EPS64 * 60 + 2 * EPS32 * float(np.abs(a.gyr).max()))
     np.testing.assert_allclose(b.ori[:, 0], turn @ a.ori[:, 0], rtol=0, atol=4 * EPS32)
 
@@ -86,7 +90,9 @@ def test_a_mirrored_motion_reads_mirrored(seed):
         a, b = (virtual_imu(t, frame=frame, gravity=gravity) for t in (here, there))
         off = 2 * rounding(here, 60.0, float(np.abs(virtual_imu(here).acc).max()))
         np.testing.assert_allclose(b.acc, a.acc @ MIRROR, rtol=0, atol=off)
-        np.testing.assert_allclose(b.gyr, -a.gyr @ MIRROR, rtol=0, atol=64 * EPS64 * 60 + 2 * EPS32 * np.abs(a.gyr).max())
+        np.testing.assert_allclose(
+            b.gyr, -a.gyr @ MIRROR, rtol=0, atol=64 * EPS64 * 60 + 2 * EPS32 * np.abs(a.gyr).max()
+        )
 
 
 def other_side(name):

@@ -10,6 +10,7 @@ from published_windows import publish_windows
 from vimu.runtime.published import open_published
 
 pytestmark = [pytest.mark.ray, pytest.mark.chaos]
+ACTOR = "ray::MapWorker(MapBatches(HttpRequest"
 N_WINDOWS, CONCURRENCY, KILL_AT = 60, 4, (0.25, 0.6)
 
 
@@ -31,8 +32,8 @@ def test_an_actor_that_is_killed_is_started_again(tmp_path):
         with job(config, tmp_path / "runs" / "run" / ".interpret.staging", script="jobs/interpret.py") as running:
             for share in KILL_AT:
                 wait_for(lambda share=share: len(list(cache.rglob("*.json"))) >= share * N_WINDOWS, running._is_running)
-                [actor] = running.titled("ray::MapWorker(MapBatches(HttpRequest")
-                kills += kill(actor)
+                wait_for(lambda: len(running.titled(ACTOR)) == 1, running._is_running)
+                kills += kill(*running.titled(ACTOR))
             code, said = running.end()
         n_sent = sum(server.came.values())
     assert code == 0, said

@@ -1,5 +1,7 @@
 """Symmetries that a virtual sensor must keep: other rates, other headings, the other side of the body."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -125,6 +127,25 @@ def person(seed):
     return SkeletonMotion(
         SMPL_JOINTS, SMPL_PARENTS, translations, turns.transpose(1, 0, 2, 3), 60.0, Take("t", None, "t", "t")
     )  # fmt: skip
+
+
+@settings(max_examples=5)
+@given(seed=SEEDS)
+def test_a_person_who_does_the_same_elsewhere_reads_the_same(seed):
+    """Turned about the vertical and put elsewhere, whole: sensors, beside their bones as well, go along."""
+    rng, here = np.random.default_rng(seed), person(seed)
+    turn = Rotation.from_euler("y", rng.uniform(0.5, 5.5)).as_matrix()
+    translations, rotations, shift = here.translations.copy(), here.rotations.copy(), rng.uniform(-5, 5, 3)
+    translations[:, 0] = here.translations[:, 0] @ turn.T + shift
+    rotations[:, 0] = turn @ here.rotations[:, 0]
+    there = replace(here, translations=translations, rotations=rotations)
+    a, b = (skeleton_trajectory(m, load_placements(PAIRS), SEGMENTS) for m in (here, there))
+    one, other = (virtual_imu(t, frame="sensor", gravity="included") for t in (a, b))
+    np.testing.assert_allclose(b.position, a.position @ turn.T + shift, rtol=0, atol=1e-13)
+    greatest = float(np.abs(virtual_imu(a).acc).max())
+    off = rounding(a, 60.0, greatest) + rounding(b, 60.0, greatest)
+    np.testing.assert_allclose(other.acc, one.acc, rtol=0, atol=off)
+    np.testing.assert_allclose(other.gyr, one.gyr, rtol=0, atol=1e-11 + 4 * EPS32 * np.abs(one.gyr).max())
 
 
 @pytest.mark.parametrize("placement", PAIRS)

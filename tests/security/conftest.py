@@ -36,6 +36,7 @@ def hostile_run(tmp_path_factory: pytest.TempPathFactory, demo_body: Path) -> Ho
     folder = tmp_path_factory.mktemp("hostile")
     archive, canary = folder / "in", folder / "canary"
     write_recordings(folder / "dip", demo_body, canary)
+    assert len({case.name for case in CASES}) == len(CASES)
     for case in CASES:
         path = place(archive, case.name)
         path.parent.mkdir(parents=True, exist_ok=True)

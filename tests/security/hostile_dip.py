@@ -29,7 +29,7 @@ class Case:
     reason: str | None
     """Of the rejection; None: it is cut into windows."""
     says: str = ""
-    """Part of its detail; of what is cut, a note."""
+    """Part of its detail; of what is cut, the name of a note."""
 
 
 def silent(frames: slice) -> Callable[[Data, Path], object]:
@@ -43,7 +43,7 @@ def silent(frames: slice) -> Callable[[Data, Path], object]:
 CASES = [
     Case(33, "03_c", lambda data, canary: data | {"z": Calls(canary)}, "unsafe_pickle", "system"),
     Case(33, "03_d", lambda _, canary: Calls(canary), "unsafe_pickle", "system"),
-    Case(45, "03_e", silent(slice(200, 208)), None, "filled: 8 frames of left_wrist"),
+    Case(45, "03_e", silent(slice(200, 208)), None, "filled"),
     Case(45, "03_f", silent(slice(200, 240)), "gap", "left_wrist is silent for 0.68 s"),
     Case(46, "03_g", lambda data, _: {k: v[:30] for k, v in data.items()}, "too_short", "0.48 s"),
     Case(46, "03_h", lambda data, _: {k: v[:1] for k, v in data.items()}, "too_short", "has 1 frames"),

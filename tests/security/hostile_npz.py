@@ -3,6 +3,7 @@
 import os
 import pickle
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -103,7 +104,8 @@ def with_members(*more: tuple[str, bytes]) -> Callable[[Path, Path], None]:
 
     def write(path: Path, _: Path) -> None:
         np.savez(path, **take(0))
-        with zipfile.ZipFile(path, "a") as archive:
+        with zipfile.ZipFile(path, "a") as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of names that occur twice: that is the point
             for name, content in more:
                 archive.writestr(name, content)
 
@@ -149,10 +151,10 @@ CASES = [
     Case(38, "walking other key_poses.npz", saved(0, mocap_framerate=None, fps=np.array(60.0)), "unknown_rate"),
     Case(38, "walking_one_poses.npz", saved(1), None),
     Case(38, "walking_two_stageii.npz", saved(2, mocap_framerate=None, mocap_frame_rate=np.array(RATE_HZ)), None),
-    *[Case(39, f"walking {hz}_poses.npz", saved(0, mocap_framerate=np.array(hz)), "unknown_rate")
+    *[Case(39, f"walking rate {hz}_poses.npz", saved(0, mocap_framerate=np.array(hz)), "unknown_rate")
       for hz in (0.0, -60.0, NAN, 1e9)],
     *[Case(40, f"walking at {hz}_poses.npz", saved(3 + i, hz), None) for i, hz in enumerate((59.0, 100.0, 119.88))],
-    Case(41, "BMLhandball/S01_Expert/walking_1_stageii.npz", saved(6), None, SECONDS / 2),
+    Case(41, "CMU/62/walking_11_poses.npz", saved(6), None, SECONDS * 2),
     Case(42, "walking of 72_poses.npz", saved(7, poses=take(7)["poses"][:, :72]), None),
     Case(42, "walking of 165_poses.npz", saved(8, poses=np.pad(take(8)["poses"], ((0, 0), (0, 9)))), None),
     Case(42, "walking of 150_poses.npz", saved(0, poses=take(0)["poses"][:, :150]), "bad_shape"),

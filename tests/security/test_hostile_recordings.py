@@ -28,14 +28,14 @@ def rejections(prepared):
 )
 def test_each_recording_ends_as_its_row_says(hostile_run, prepared, rejections, case):
     windows = vimu.load_windows(prepared[0].folder).where(dataset="dip")
-    cut = [source for source in windows.source.tolist() if f"s_01/{case.trial}" in source]
+    cut = [source for source in windows.source.tolist() if source.endswith(f"s_01/{case.trial}")]
     assert not hostile_run.canary.exists()
     if case.reason is None:
         assert cut
-        assert prepared[0].details["notes"][case.says] == 1
+        assert prepared[0].details["notes"][case.says] >= 8  # frames; generated recordings have gaps of their own
         return
     assert not cut
-    row = rejections[f"s_01/{case.trial}.pkl"]
+    row = rejections[f"s_01/{case.trial}"]
     assert (row["reason"], case.says in row["detail"]) == (case.reason, True), row
 
 

@@ -4,7 +4,7 @@ PY := .venv/bin/python
 VIMU_DATA ?= ../shared/data
 export RAY_USAGE_STATS_ENABLED = 0
 
-.PHONY: demo cluster-demo test chaos lint wheelhouse open-data open lanhar realism clean
+.PHONY: demo cluster-demo test chaos reliability lint wheelhouse open-data open lanhar realism clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -26,6 +26,9 @@ test: .venv/.installed ## all tests but those of `make chaos`, in two processes:
 
 chaos: .venv/.installed ## kill drivers, workers and nodes of running jobs, fill disks, submit to a cluster: about twelve minutes
 	$(PY) -m pytest -m chaos tests/chaos
+
+reliability: .venv/.installed ## docs/reliability.md: the tests of tests/faults.yaml's rows, `make chaos`'s among them, and how they ended
+	VIMU_DATA=$(VIMU_DATA) $(PY) tests/reliability.py
 
 lint: .venv/.installed ## ruff, mypy, import-linter
 	$(PY) -m ruff check .

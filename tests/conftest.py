@@ -13,6 +13,32 @@ hypothesis.settings.register_profile("vimu", deadline=None)  # machines are shar
 hypothesis.settings.load_profile("vimu")
 
 REPO = Path(__file__).resolve().parents[1]
+WITH_RAY = ("tests/chaos/", "tests/integration/", "tests/security/test_hostile_")
+"""Tests that start or use a Ray, of which a machine bears one at a time."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    help_text = (
+        "Run the tests of these rows of tests/faults.yaml only, `make chaos`'s among them: --fault 24 --fault 3."
+    )
+    parser.addoption("--fault", type=int, action="append", default=[], metavar="N", help=help_text)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("fault") and config.option.markexpr == "not chaos":  # pyproject.toml's own: rows need both
+        config.option.markexpr = ""
+
+
+def faults_of(item: pytest.Item) -> set[int]:
+    """Rows of tests/faults.yaml that a test holds."""
+    return {number for mark in item.iter_markers("fault") for number in mark.args}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    wanted = set(config.getoption("fault"))
+    if wanted:
+        config.hook.pytest_deselected(items=[item for item in items if not wanted & faults_of(item)])
+        items[:] = [item for item in items if wanted & faults_of(item)]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -22,7 +48,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class RayTogether(LoadScopeScheduling):  # marks of groups are not seen with this pytest
         def _split_scope(self, nodeid: str) -> str:
-            return "ray" if nodeid.startswith(("tests/chaos/", "tests/integration/")) else nodeid
+            return "ray" if nodeid.startswith(WITH_RAY) else nodeid
 
     return RayTogether(config, log)
 

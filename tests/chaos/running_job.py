@@ -38,7 +38,11 @@ class Job:
 
     def working(self) -> list[int]:
         """Process ids of the Ray workers that are at a task."""
-        return [pid for pid in self.processes() if _title(pid).startswith("ray::FlatMap")]
+        return self.titled("ray::FlatMap")
+
+    def titled(self, begins: str) -> list[int]:
+        """Process ids of the Ray workers whose title begins so."""
+        return [pid for pid in self.processes() if _title(pid).startswith(begins)]
 
     def kill_a_worker(self) -> int:
         """SIGKILL one that is at a task; 1, for it does not return before."""

@@ -61,6 +61,7 @@ def test_what_a_person_must_mend_is_exit_2_here_as_well(cluster, repo, config):
     assert "no_such_archive" in done.stdout
 
 
+@pytest.mark.fault(58)
 @pytest.mark.parametrize("token", [None, "0" * 64])
 def test_who_has_no_token_is_not_let_in(cluster, token):
     request = urllib.request.Request(f"{cluster.dashboard}/api/jobs/")  # noqa: S310 - our own cluster
@@ -71,6 +72,7 @@ def test_who_has_no_token_is_not_let_in(cluster, token):
     assert refused.value.code in ((401,) if token is None else (401, 403))
 
 
+@pytest.mark.fault(58)
 def test_who_has_it_is(cluster):
     token = Path(cluster.environment["RAY_AUTH_TOKEN_PATH"])
     assert token.stat().st_mode & 0o077 == 0, "nobody else may read the token"
@@ -79,6 +81,7 @@ def test_who_has_it_is(cluster):
     assert urllib.request.urlopen(request, timeout=30).status == 200  # noqa: S310
 
 
+@pytest.mark.fault(58)
 def test_a_job_s_own_ray_is_closed_as_well(tmp_path, repo):
     asks = """
 import os

@@ -16,10 +16,12 @@ def kill_driver_at(config, staging, n_finished, n_tasks):
     return killed
 
 
+@pytest.mark.fault(1)
 def test_killed_once(configured, undisturbed, n_tasks, tmp_path):
     kill_and_rerun(configured, undisturbed, n_tasks, tmp_path, [0.3])
 
 
+@pytest.mark.fault(1)
 @pytest.mark.chaos
 def test_killed_three_times(configured, undisturbed, n_tasks, tmp_path):
     kill_and_rerun(configured, undisturbed, n_tasks, tmp_path, [0.3, 0.5, 0.7])

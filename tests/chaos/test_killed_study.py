@@ -40,10 +40,12 @@ def fits(folder):
     return {int(path.name): path.read_text().split() for path in folder.iterdir()}
 
 
+@pytest.mark.fault(21)
 def test_a_study_goes_on_where_its_driver_was_killed(config_file, tmp_path):
     kill_and_rerun(config_file, tmp_path, [2])
 
 
+@pytest.mark.fault(21)
 @pytest.mark.chaos
 def test_a_study_whose_driver_is_killed_three_times(config_file, tmp_path):
     kill_and_rerun(config_file, tmp_path, [1, 2, 4])

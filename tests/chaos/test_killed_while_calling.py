@@ -13,6 +13,7 @@ KEY = "sk-secret-0123456789"
 N_WINDOWS, CONCURRENCY = 80, 4
 
 
+@pytest.mark.fault(60)
 def test_a_kill_at_half_repeats_no_call_whose_answer_was_stored(tmp_path):
     publish_windows(tmp_path / "runs" / "run", N_WINDOWS)
     config = tmp_path / "run.yaml"

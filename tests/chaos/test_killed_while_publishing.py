@@ -7,11 +7,11 @@ runs as it is. No step may lose a shard, and readers see what was there before, 
 import os
 import shutil
 import signal
-import sys
 from pathlib import Path
 
 import pytest
 from invariants import check_not_repeated, check_result, finished_shards
+from killed_steps import killed_at
 from running_job import job, run
 
 from vimu.runtime.config import load_config
@@ -25,42 +25,6 @@ from vimu.stages import synthesize
 from vimu.stages.config import Config
 
 pytestmark = pytest.mark.ray
-
-TOUCHES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "shutil.rmtree"}
-
-
-def touches(event: str, args: tuple[object, ...], below: str) -> bool:
-    """Whether an audit event changes what lies below a folder."""
-    if event == "open":
-        return str(args[0]).startswith(below) and isinstance(args[2], int) and bool(args[2] & os.O_ACCMODE)
-    return event in TOUCHES and (str(args[0]).startswith(below) or not str(args[0]).startswith("/"))
-
-
-def killed_at(n: int, below: Path, publish) -> bool:
-    """`publish()` in a process of its own, killed before its n-th touch; False where it ended before."""
-    child = os.fork()
-    if child == 0:
-        seen = 0
-
-        def hook(event, args):
-            nonlocal seen
-            if touches(event, args, str(below)):
-                seen += 1
-                if seen == n:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        sys.addaudithook(hook)
-        try:
-            publish()
-        except BaseException:  # noqa: BLE001 - the parent sees it by the code
-            os._exit(1)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    if os.WIFSIGNALED(status):
-        assert os.WTERMSIG(status) == signal.SIGKILL
-        return True
-    assert os.WEXITSTATUS(status) == 0
-    return False
 
 
 def readable(folder: Path) -> str | None:
@@ -93,6 +57,7 @@ def kill_at_every_step(runs: Path, publish, check) -> list[str | None]:
 IDENTITY = {"stage": "s", "settings": {"a": 1}, "inputs": {"files": "one"}}
 
 
+@pytest.mark.fault(5, 6)
 @pytest.mark.parametrize("update", [False, True])
 def test_a_stage_of_three_files(tmp_path, update):
     """Small form: a build that keeps what it finished, and fails where it has to do it again."""
@@ -162,6 +127,7 @@ def all_shards_whole(configured, archive, tmp_path):
     return make
 
 
+@pytest.mark.fault(5, 6)
 @pytest.mark.chaos
 @pytest.mark.parametrize("update", [False, True])
 def test_synthesis_after_its_last_shard(all_shards_whole, undisturbed, tmp_path, monkeypatch, update):

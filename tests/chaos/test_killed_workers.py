@@ -16,6 +16,7 @@ from running_job import children, job, share
 pytestmark = [pytest.mark.ray, pytest.mark.chaos]
 
 
+@pytest.mark.fault(2)
 def test_three_workers_killed(configured, undisturbed, n_tasks, tmp_path):
     config = configured(tmp_path)
     folder = tmp_path / "runs" / "chaos" / "synthesize"
@@ -56,6 +57,7 @@ def two_nodes():
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.fault(3)
 def test_two_nodes_lost_without_warning(configured, undisturbed, n_tasks, tmp_path):
     config = configured(tmp_path)
     folder = tmp_path / "runs" / "chaos" / "synthesize"

@@ -56,6 +56,7 @@ def test_a_dry_run_from_the_root_shows_the_plan_and_writes_nothing(repo, small_d
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.fault(12)
 def test_a_dry_run_of_what_would_be_refused_is_exit_2_with_the_difference(repo, small_data, demo_body, tmp_path):
     inputs = f"[{{archive: amass, root: {small_data / 'amass'}, body: {demo_body}}}]"
     folder = tmp_path / "demo" / "synthesize"

@@ -34,6 +34,7 @@ def test_every_stage_is_published_with_its_provenance(small_run):
         assert manifest["content_hash"]
 
 
+@pytest.mark.fault(12)
 def test_the_pipeline_again_does_nothing(small_run, capfd):
     run_pipeline(small_run, "small.yaml", dry_run=False)
     said = capfd.readouterr().err
@@ -185,6 +186,7 @@ def test_the_terminal_shows_the_tables_within_100_columns(small_run):
     assert all("(synthetic)" in line for line in heads)
 
 
+@pytest.mark.fault(52)
 def test_windows_of_one_subject_in_two_splits_are_refused(small_run, monkeypatch):
     plan = evaluate.plan(small_run)
     whole = vimu.load_windows(small_run.run_dir)
@@ -195,12 +197,14 @@ def test_windows_of_one_subject_in_two_splits_are_refused(small_run, monkeypatch
         evaluate_models.sides_of(small_run, plan.work)
 
 
+@pytest.mark.fault(24)
 def test_a_gpu_that_no_node_has_is_said_before_training(small_run, tmp_path):
     config = small_run.model_copy(update={"pretrain": small_run.pretrain.model_copy(update={"device": "gpu"})})
     with pytest.raises(UserError, match="2 times CPU 1, GPU 1 fits its nodes 0 times"):
         pretrain.build(config, pretrain.plan(config), tmp_path)
 
 
+@pytest.mark.fault(24)
 def test_a_real_cluster_is_asked_and_given_up_on(local_ray, monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "the session's own")
     assert require({"CPU": 1.0}, 0.2, "x") == 2

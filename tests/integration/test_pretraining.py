@@ -62,6 +62,7 @@ def weights(log):
     return sha256
 
 
+@pytest.mark.fault(23)
 def test_one_worker_trains_as_two_do_to_the_last_bit(train_on, two_workers, tmp_path):
     _, two = two_workers
     one = train_on(tmp_path / "ray", settings=SETTINGS.model_copy(update={"n_workers": 1}))
@@ -71,6 +72,7 @@ def test_one_worker_trains_as_two_do_to_the_last_bit(train_on, two_workers, tmp_
     assert any((two_workers[0].parent / "tensorboard").iterdir())
 
 
+@pytest.mark.fault(16, 18)
 def test_a_damaged_checkpoint_is_skipped_and_the_curve_goes_on_as_it_was(train_on, two_workers, capfd):
     storage, before = two_workers
     newest = max(storage.glob("*/checkpoint_*/state.pt"), key=lambda path: path.parent.name)
@@ -84,12 +86,14 @@ def test_a_damaged_checkpoint_is_skipped_and_the_curve_goes_on_as_it_was(train_o
     assert "epoch 3/4" not in said
 
 
+@pytest.mark.fault(6)
 def test_a_finished_run_is_left_alone(train_on, two_workers, monkeypatch):
     storage, before = two_workers
     monkeypatch.setattr(pretrain, "TorchTrainer", None)
     assert curve(train_on(storage)) == curve(before)
 
 
+@pytest.mark.fault(14, 18)
 def test_a_rank_that_is_killed_resumes_to_the_same_curve(train_on, two_workers, tmp_path, monkeypatch):
     """Rank 1 ends itself by SIGKILL once two epochs are done; Ray starts both again."""
     run, mark = pretrain.train_worker, str(tmp_path / "killed")
@@ -113,10 +117,13 @@ def test_a_rank_that_is_killed_resumes_to_the_same_curve(train_on, two_workers, 
     monkeypatch.setattr(pretrain, "train_worker", dies_once)
     log = train_on(tmp_path / "ray")
     assert Path(mark).exists()
+    said = (tmp_path / "ray" / "progress.log").read_text()
+    assert said.count("epoch 1/4") == 1  # it went on from there, and did not begin anew
     assert curve(log) == curve(two_workers[1])
     assert weights(log) == weights(two_workers[1])
 
 
+@pytest.mark.fault(19)
 def test_a_window_that_is_no_number_ends_training_with_its_name(train_on, tmp_path, monkeypatch):
     """Once, on both ranks: not four times, as Ray retries what raises."""
     table = pa.concat_tables(pq.read_table(file.where) for file in train_on.files)

@@ -28,6 +28,7 @@ def rejections(config):
     return pq.read_table(config.run_dir / "synthesize" / "rejections.parquet").to_pylist()
 
 
+@pytest.mark.fault(26, 44)
 def test_rows_in_are_rows_out_and_rejections(small_run, small_data):
     table, published = clips_table(small_run)
     files = [p for p in (small_data / "amass").rglob("*.npz") if p.name != "shape.npz"]
@@ -72,6 +73,7 @@ def test_plain_pyarrow_reads_the_clips(small_run):
     assert len(row["ori"]) == row["n_frames"] * 3 * 9
 
 
+@pytest.mark.fault(12)
 def test_again_is_a_no_op_and_another_configuration_is_refused(small_run, small_config):
     before = (small_run.run_dir / "synthesize" / "_SUCCESS").stat().st_mtime_ns
     again = synthesize.STAGE.run(small_run, synthesize.plan(small_run), "small.yaml")
@@ -83,6 +85,7 @@ def test_again_is_a_no_op_and_another_configuration_is_refused(small_run, small_
         synthesize.STAGE.run(other, synthesize.plan(other), "small.yaml")
 
 
+@pytest.mark.fault(51)
 def test_the_same_take_twice_is_kept_once(small_data, small_config, demo_body, tmp_path, local_ray):
     source = sorted((small_data / "amass").rglob("walk*_poses.npz"))[0]
     for name in ("a/one", "b/two"):
@@ -97,6 +100,7 @@ def test_the_same_take_twice_is_kept_once(small_data, small_config, demo_body, t
     assert len(clips_table(config)[0]) == 1
 
 
+@pytest.mark.fault(54, 57)
 @pytest.mark.parametrize("kind", ["missing", "empty", "link"])
 def test_an_archive_that_is_not_there_says_what_was_searched(small_config, small_data, demo_body, tmp_path, kind):
     root = tmp_path / "in"
@@ -110,6 +114,7 @@ def test_an_archive_that_is_not_there_says_what_was_searched(small_config, small
         synthesize.plan(small_config(tmp_path, synthesize={"inputs": inputs}))
 
 
+@pytest.mark.fault(38, 41)
 def test_amass_as_downloaded(small_config, small_data, demo_body, tmp_path, local_ray):
     """Packed archives, both nestings, an alias, two releases of a take, a model a gender, rates that are wrong."""
     root, bodies = tmp_path / "in", tmp_path / "bodies"

@@ -34,6 +34,7 @@ def run(local_ray, tmp_path):
     return start
 
 
+@pytest.mark.fault(20)
 def test_a_trial_that_crashes_has_failed_and_the_study_goes_on(run):
     config, done, trials = run(f"{{{MAY_CRASH}, {CALM}}}", "pruning: null", n_trials=6)
     crashed = [t for t in trials if t["params"]["pretrain.lr"] > 1]
@@ -52,6 +53,7 @@ def test_a_trial_that_crashes_has_failed_and_the_study_goes_on(run):
     assert not list(done.folder.glob(".*"))
 
 
+@pytest.mark.fault(20)
 def test_a_trial_whose_process_dies_has_failed_and_the_study_goes_on(run, monkeypatch):
     train_one = tune.train_one
 

@@ -48,6 +48,7 @@ def test_people_in_the_real_samples_stand_upright_in_the_canonical_world(amass_s
         assert abs(min(feet)) < 0.35  # the floor, but for the generated body's other proportions
 
 
+@pytest.mark.fault(42)
 @pytest.mark.parametrize(("width", "joints"), [(72, 24), (156, 52), (165, 55)])
 def test_every_joint_of_each_release_is_kept(tmp_path, width, joints):
     poses = np.arange(5 * width, dtype=float).reshape(5, width) / 1000
@@ -63,6 +64,7 @@ def test_subject_and_description_come_from_the_path(tmp_path):
     assert (motion.take.subject, motion.take.sequence) == ("CMU/13", "CMU/CMU/13/13_18_poses")
 
 
+@pytest.mark.fault(47)
 @pytest.mark.parametrize(
     ("value", "gender"),
     [(np.array(b"female"), "female"), (np.array("Male"), "male"), (np.array("unknown"), "neutral"), (None, "neutral")],
@@ -72,11 +74,13 @@ def test_gender_as_text_or_bytes_or_not_at_all(tmp_path, value, gender):
     assert read_amass(tmp_path / "x.npz", AMASS).gender == gender
 
 
+@pytest.mark.fault(38)
 def test_both_spellings_of_the_rate(tmp_path):
     np.savez(tmp_path / "x.npz", **take(mocap_framerate=None, mocap_frame_rate=np.array(59.94)))
     assert read_amass(tmp_path / "x.npz", AMASS).rate_hz == 59.94
 
 
+@pytest.mark.fault(38, 39, 42, 43, 44, 46)
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -100,6 +104,7 @@ def test_what_is_wrong_is_a_rejection_with_its_reason(tmp_path, changes, reason)
     assert rejected(tmp_path / "x.npz") is reason
 
 
+@pytest.mark.fault(26, 27)
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_damaged_bytes_are_read_or_rejected_and_nothing_else(tmp_path_factory, data):

@@ -98,6 +98,7 @@ def test_aliases_need_evidence_and_patterns_must_compile():
             validate(ArchiveConfig, raw | change, where="x")
 
 
+@pytest.mark.fault(41)
 @pytest.mark.parametrize(
     ("name", "file_hz", "rate_hz", "says"),
     [
@@ -165,6 +166,7 @@ def write_take(path, rate_hz):
     )  # fmt: skip
 
 
+@pytest.mark.fault(41)
 def test_a_correction_reaches_the_motion_with_or_without_its_archive(tmp_path):
     path = tmp_path / "BMLhandball" / "S01_Expert" / "Trial_1_stageii.npz"
     write_take(path, 120.0)
@@ -183,6 +185,7 @@ def moving(amplitude_m, frequency_hz, rate_hz=120.0, seconds=4.0, velocity_m_s=0
     return Trajectory(position, orientation, rate_hz, ("x",))
 
 
+@pytest.mark.fault(41)
 @pytest.mark.parametrize(
     ("placement", "move", "passes"),
     [

@@ -35,6 +35,7 @@ def test_the_launcher_takes_our_files(repo, name):
     assert "head_nod_type" in schema_errors(raw | {"head_nod_type": "head"}), "a misspelt key must be found"
 
 
+@pytest.mark.fault(58, 59)
 @pytest.mark.parametrize("name", LAUNCHER)
 def test_what_they_start_asks_for_a_token_and_shows_its_dashboard_to_nobody(repo, name):
     raw = YAML(typ="safe").load((repo / name).read_text())

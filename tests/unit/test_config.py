@@ -29,6 +29,7 @@ def test_shipped_configurations_load(repo, name):
     assert load_config(Config, repo / "configs" / f"{name}.yaml").name == name
 
 
+@pytest.mark.fault(56)
 def test_all_errors_come_at_once(minimal):
     overrides = ["pretrain.epochs=0", "pretrain.batch_size=100", "prepare.windws=1", "tune.n_trials=0"]
     with pytest.raises(UserError) as error:
@@ -91,6 +92,7 @@ def test_a_run_name_is_no_path(minimal, name):
         load_config(Config, minimal, [f"name='{name}'"])
 
 
+@pytest.mark.fault(56)
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -106,6 +108,7 @@ def test_yaml_that_surprises_is_refused(text, says):
         parse_yaml(text, where="file.yaml")
 
 
+@pytest.mark.fault(56)
 def test_numbers_are_numbers():
     assert parse_yaml("{a: 1e-3, b: 0o17, c: yes, d: 60}", where="f") == {"a": 0.001, "b": 15, "c": "yes", "d": 60}
 

@@ -45,6 +45,7 @@ DAMAGE = st.one_of(
 )
 
 
+@pytest.mark.fault(26, 27)
 @pytest.mark.parametrize("deflated", [False, True])
 @settings(max_examples=100, deadline=None)
 @given(damages=st.lists(DAMAGE, min_size=1, max_size=4))
@@ -102,6 +103,7 @@ def test_a_size_that_is_not_the_streams_is_refused(tmp_path, off_by):
     assert caught.value.reason is Reason.UNREADABLE
 
 
+@pytest.mark.fault(28)
 @pytest.mark.parametrize("n_bytes", [2, 200])
 def test_a_few_bytes_that_claim_much_take_no_memory(tmp_path, n_bytes):
     """400 MB are within the limit of what a file may expand to, but not of what these bytes can."""

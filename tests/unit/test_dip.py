@@ -103,6 +103,7 @@ def test_every_placement_of_the_file_exists_once(config):
 # ---- gaps
 
 
+@pytest.mark.fault(45)
 @settings(max_examples=30, deadline=None)
 @given(start=st.integers(70, 600), length=st.integers(1, 8), array=st.sampled_from(["imu_acc", "imu_ori"]))
 def test_short_gaps_are_filled_along_the_motion_and_counted(tmp_path_factory, start, length, array):
@@ -124,6 +125,7 @@ def test_a_gap_of_a_sensor_that_is_not_wanted_does_not_matter(tmp_path, config):
     assert read(written(tmp_path, data), config).notes == ()
 
 
+@pytest.mark.fault(45)
 def test_a_long_gap_rejects_the_take(tmp_path, config):
     data = take()
     data["imu_acc"][300:309, 10] = np.nan
@@ -160,7 +162,8 @@ FAULTS: list[tuple[Callable[[dict[str, Any]], object], Reason, str]] = [
     (lambda d: d.update(gt=np.zeros((719, 72))), Reason.BAD_SHAPE, "719 in `gt`"),
     (lambda d: d.update(imu_acc=d["imu_acc"][:700]), Reason.BAD_SHAPE, "700 in `imu_acc`"),
     (lambda d: d.update({k: v[:30] for k, v in d.items()}), Reason.TOO_SHORT, "0.48 s are left"),
-    (lambda d: d.update({k: v[:0] for k, v in d.items()}), Reason.MISSING_SENSOR, "0 frames"),
+    (lambda d: d.update({k: v[:0] for k, v in d.items()}), Reason.TOO_SHORT, "has 0 frames"),
+    (lambda d: d.update({k: v[:1] for k, v in d.items()}), Reason.TOO_SHORT, "has 1 frames"),
     (lambda d: d.update(imu_ori=2 * d["imu_ori"]), Reason.NOT_A_ROTATION, "720 of 720.*another representation"),
     (lambda d: d["imu_ori"].__setitem__((33, 10), 0.0), Reason.NOT_A_ROTATION, "right_thigh.*1 of 720.*frame 33"),
     (lambda d: d.update(imu_ori=d["imu_ori"] * [1, 1, -1]), Reason.NOT_A_ROTATION, "mirrored axes"),
@@ -170,6 +173,7 @@ FAULTS: list[tuple[Callable[[dict[str, Any]], object], Reason, str]] = [
 ]
 
 
+@pytest.mark.fault(33, 43, 46, 48, 49)
 @pytest.mark.parametrize(("damage", "reason", "detail"), FAULTS)
 def test_each_fault_has_its_reason(tmp_path, config, damage, reason, detail):
     data = take()

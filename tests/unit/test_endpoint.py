@@ -48,6 +48,7 @@ def ask(server, tmp_path, n=1, spent=0, **changes):
     return asyncio.run(run()), [Cache(tmp_path).get(key) for key in keys]
 
 
+@pytest.mark.fault(60)
 def test_an_answer_is_stored_with_its_tokens_and_the_key_is_sent(tmp_path):
     with chat_server(always(Reply("fine"))) as server:
         reports, answers = ask(server, tmp_path)
@@ -116,6 +117,7 @@ def test_retry_after_is_honoured_by_all_that_wait(tmp_path):
     assert server.times[1] - server.times[0] >= 0.4
 
 
+@pytest.mark.fault(60)
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_refusal_ends_the_run_and_its_message_hides_the_key(tmp_path, status):
     with chat_server(always(Reply(status=status, body=f"Incorrect API key: {KEY}"))) as server:
@@ -232,6 +234,7 @@ def test_the_budget_learns_what_a_call_takes():
     assert not budget.reserve(10), "40 are left, and a call was seen to take 60"
 
 
+@pytest.mark.fault(60)
 @pytest.mark.parametrize(
     "wrong",
     [{"api_key_env": KEY}, {"base_url": f"https://me:{KEY}@host/v1"}, {"base_url": f"https://host/v1?key={KEY}"}],

@@ -10,6 +10,7 @@ import pytest
 from vimu.runtime.interrupts import interruptible
 
 
+@pytest.mark.fault(22)
 def test_a_swallowed_interrupt_is_raised_again_and_the_handler_put_back():
     before = signal.getsignal(signal.SIGINT)
     with interruptible() as check:

@@ -25,6 +25,7 @@ def do(folder: Path, identity=IDENTITY, builder=build, **options):
     return publish(folder, identity=identity, build=builder, made_by="python jobs/s.py", **options)
 
 
+@pytest.mark.fault(12)
 def test_published_once_then_a_no_op(tmp_path):
     calls = []
     first = do(tmp_path / "s", builder=lambda s, _: (calls.append(1), build(s))[1])
@@ -35,6 +36,7 @@ def test_published_once_then_a_no_op(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir() if p.name != ".s.lock") == ["s"]
 
 
+@pytest.mark.fault(12)
 def test_another_configuration_is_refused_with_the_difference(tmp_path):
     do(tmp_path / "s")
     other = json.loads(json.dumps(IDENTITY))
@@ -82,6 +84,7 @@ def test_what_a_stage_is_renewed_by_replaces_without_being_asked(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == [".s.lock", "s"]
 
 
+@pytest.mark.fault(5)
 def test_a_failed_build_shows_nothing_and_can_go_on(tmp_path):
     def dies(staging: Path, previous) -> Outcome:
         (staging / "half").write_text("kept")
@@ -107,6 +110,7 @@ def test_what_another_configuration_left_half_done_is_not_gone_on_with(tmp_path)
     assert [f["path"] for f in published.manifest["files"]] == ["data/x.bin"]
 
 
+@pytest.mark.fault(2)
 def test_torn_files_of_killed_workers_are_not_published(tmp_path):
     def builder(staging: Path, previous) -> Outcome:
         (staging / ".x.parquet.77.partial").write_bytes(b"torn")
@@ -138,6 +142,7 @@ def _hold(path: str, ready, done) -> None:
         done.wait(20)
 
 
+@pytest.mark.fault(11)
 def test_two_runs_into_one_folder(tmp_path):
     context = multiprocessing.get_context("spawn")
     ready, done = context.Event(), context.Event()

@@ -37,6 +37,7 @@ def test_without_checkpoints_there_is_none(tmp_path):
     assert look(tmp_path / "nothing") == (None, [])
 
 
+@pytest.mark.fault(15, 16)
 @pytest.mark.parametrize("file", ["state.pt", "log.json", "seal.json"])
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "first", "middle", "last"])
 def test_a_damaged_one_is_skipped_with_a_warning(storage, file, damage):
@@ -59,6 +60,7 @@ def test_a_damaged_one_is_skipped_with_a_warning(storage, file, damage):
         assert f"{file} fails its hash" in said[0]
 
 
+@pytest.mark.fault(16)
 def test_when_all_are_damaged_training_begins_anew(storage):
     for path in storage.glob("*/*/state.pt"):
         path.write_bytes(b"")
@@ -67,6 +69,7 @@ def test_when_all_are_damaged_training_begins_anew(storage):
     assert len(said) == 3
 
 
+@pytest.mark.fault(17)
 def test_one_of_another_configuration_is_refused_with_the_difference(storage):
     other = {"settings": {"lr": 0.2, "augment": {"scale": 0.1}}, "classes": ("walking",)}
     with pytest.raises(UserError) as caught:

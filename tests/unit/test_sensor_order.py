@@ -61,6 +61,7 @@ def test_the_misfit_is_the_angle_by_which_the_mounting_varies(poses):
     np.testing.assert_allclose(np.diag(misfit_deg(worn(poses, 0, skin_deg=0), segments)), 0.0, atol=1e-3)
 
 
+@pytest.mark.fault(50)
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 100), data=st.data())
 def test_any_exchange_of_segments_that_move_apart_is_told(poses, seed, data):
@@ -131,6 +132,7 @@ def test_files_in_the_right_order_are_read(files, tmp_path):
         read_trial(trial(file, tmp_path, {}), CONFIG, sensors=["head"], rate_hz=60.0)
 
 
+@pytest.mark.fault(50)
 @pytest.mark.parametrize(
     ("file", "order", "says"),
     [

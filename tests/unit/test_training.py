@@ -232,6 +232,7 @@ def test_fine_tuning_takes_twenty_epochs_unless_told_otherwise():
     assert FinetuneSettings().epochs <= 20
 
 
+@pytest.mark.fault(19)
 @pytest.mark.parametrize("broken", [float("nan"), float("inf"), 1e30])
 def test_a_loss_that_is_no_number_stops_before_the_step_and_names_the_batch(broken):
     """1e30 is a number, but its square is none: the penalty overflows."""
@@ -246,6 +247,7 @@ def test_a_loss_that_is_no_number_stops_before_the_step_and_names_the_batch(brok
     assert str(caught.value).endswith("of them not finite: w005") == (not np.isfinite(broken))
 
 
+@pytest.mark.fault(19)
 def test_a_loss_that_is_infinite_on_one_rank_shows_in_its_gradient():
     """The others learn of it when gradients are averaged, though the gradient of an overflow may be a number."""
     data = windows(8)
@@ -282,6 +284,7 @@ def test_bfloat16_trains_to_about_the_same_loss():
     assert {t.dtype for t in bf16.model.state_dict().values()} == {torch.float32}
 
 
+@pytest.mark.fault(35)
 def test_a_hostile_model_file_executes_nothing(tmp_path):
     canary = tmp_path / "canary"
 

@@ -25,6 +25,7 @@ def rejection_of(path):
     return found.value
 
 
+@pytest.mark.fault(10, 13)
 @pytest.mark.parametrize(
     "error", [OSError(errno.EIO, "Input/output error"), OSError(errno.ESTALE, "Stale"), MemoryError()]
 )
@@ -43,6 +44,7 @@ def test_a_file_cut_short_is_the_files_own_fault(npz, n_bytes):
     blame_storage(rejection_of(npz), npz)
 
 
+@pytest.mark.fault(8)
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_no_room_names_the_path_and_the_bytes_and_takes_none(tmp_path, monkeypatch, code):
     def fails(_):

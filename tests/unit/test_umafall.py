@@ -234,6 +234,7 @@ def text_of(channels: list[Channel]) -> list[str]:
     return [HEADER, *(text for channel in channels for _, text in channel.rows())]
 
 
+@pytest.mark.fault(61)
 def test_rows_that_lost_their_decimal_point_are_left_out_and_counted(tmp_path, config):
     lines = text_of([tag(CHEST), tag(CHEST, 1)])
     whole = read_trial(trial_with(tmp_path, "\n".join(lines)), config, sensors=["chest"], rate_hz=20.0)
@@ -257,6 +258,7 @@ def test_a_number_with_three_decimals_is_doubted_only_beside_lost_ones(tmp_path)
     assert rows.lost.tolist() == [False, False, True]
 
 
+@pytest.mark.fault(61)
 def test_too_many_lost_rows_reject_the_trial(tmp_path, config):
     lines = text_of([tag(CHEST), tag(CHEST, 1), tag(WRIST), tag(WRIST, 1)])
     damaged = [line.replace(";1;", ";1.012.598;", 1) if line.endswith(";0;1") else line for line in lines]
@@ -362,6 +364,7 @@ def test_readings_of_another_resolution_are_left_alone(tmp_path, config, lsb_per
     assert recording.notes == ()
 
 
+@pytest.mark.fault(49)
 def test_another_unit_is_told(tmp_path, config):
     channels = [tag(CHEST, scale=STANDARD_GRAVITY), tag(CHEST, 1)]
     with pytest.raises(Rejection, match=r"0\.3 to 3 g, but is 9\.\d+ g: in another unit\?"):
@@ -439,6 +442,7 @@ def test_a_body_at_rest_feels_one_g(real):
     assert n_rests > 500
 
 
+@pytest.mark.fault(61)
 def test_the_published_number_of_lost_rows_is_found(umafall):
     rows = {path.name: read_rows(path) for path in sorted(umafall.glob("*.csv"))}
     assert sum(int(r.lost.sum()) for r in rows.values()) == 33_480

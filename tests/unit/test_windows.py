@@ -82,6 +82,7 @@ def test_a_phone_without_a_gyroscope_lacks_only_its_own_channel():
         features(r, "sensor_acc_gyr", sensors=["head", "waist"], rate_hz=60.0)
 
 
+@pytest.mark.fault(52)
 @given(seed=st.integers(0, 30), n_groups=st.integers(5, 30))
 def test_no_subject_is_in_two_splits(seed, n_groups):
     rng = np.random.default_rng(seed)
@@ -134,6 +135,7 @@ def test_random_windows_fall_by_their_name_and_in_the_shares_asked_for():
     assert random_splits(ids, settings.model_copy(update={"seed": 1})) != splits
 
 
+@pytest.mark.fault(52)
 def test_a_subject_in_two_splits_is_named():
     require_apart(["a", "a", "b"], ["train", "train", "test"], dataset="dip")
     with pytest.raises(UserError, match="Each subject of `dip` must be in one split, but a is in two"):

@@ -46,6 +46,8 @@ def read(path: Path, config: RecordingConfig, *, sensors: tuple[str, ...], rate_
     if len(set(lengths.values())) != 1:
         counts = ", ".join(f"{n:,} in `{key}`" for key, n in lengths.items())
         raise Rejection(str(path), Reason.BAD_SHAPE, f"its arrays must have as many frames each, but have {counts}")
+    if len(acc_all) < 2:
+        raise Rejection(str(path), Reason.TOO_SHORT, f"has {len(acc_all)} frames")
     if poses is not None:
         _check_order(path, config, ori_all, poses)
 

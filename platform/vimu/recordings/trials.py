@@ -38,12 +38,17 @@ def list_trials(root: Path, config: RecordingConfig) -> tuple[list[TrialFile], l
     sorted by path.
 
     Raises:
-        UserError: there is no such folder, no file in it matches, or a table of labels cannot be read.
+        UserError: there is no such folder, no file in it matches, one is a link that leads out of it, or a table of
+            labels cannot be read.
     """
     paths = sorted(p for p in root.glob(config.files) if p.is_file()) if root.is_dir() else []
     if not paths:
         state = "holds none" if root.is_dir() else "is no folder"
         raise UserError(f"`{root}` must be a folder with files `{config.files}` of {config.name}, but {state}.")
+    inside = root.resolve()
+    for path in paths:
+        if not path.resolve().is_relative_to(inside):
+            raise UserError(f"`{path}` must lie in `{root}`, but is a link to `{path.resolve()}`.")
     if config.segments is not None:
         return _list_segments(root, paths, config, config.segments)
     return _list_stretches(root, paths, config)

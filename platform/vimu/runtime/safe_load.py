@@ -27,6 +27,8 @@ MAX_EXPANDED_BYTES = 512 * 2**20
 """Limit of what is read from one file. AMASS's longest take is about 90 MB, the largest SMPL model about 300 MB."""
 MAX_PICKLE_OPCODES = 200_000
 """One opcode, a byte or a few, may cost a kilobyte of memory. Files of arrays have some thousands."""
+_LEADS_OUT = re.compile(r"^[/\\]|(^|[/\\])\.\.([/\\]|$)").search
+"""Names that no program writes which saves arrays. Nothing is unpacked here; who does so beside us would be misled."""
 
 
 def load_npz(
@@ -35,7 +37,7 @@ def load_npz(
     """Read those of `keys` that an npz file has; other members are not touched. The arrays are read-only.
 
     Raises:
-        Rejection: `unreadable` (no zip, truncated, a flipped byte, duplicate members), `oversized` (more than
+        Rejection: `unreadable` (no zip, truncated, a flipped byte, a member twice or by a path), `oversized` (more than
             `max_bytes` when expanded, or a header that claims more than the member holds), `unsafe_pickle` (object
             array).
     """
@@ -44,6 +46,8 @@ def load_npz(
             names = archive.namelist()
             if len(names) != len(set(names)):
                 raise Rejection(str(path), Reason.UNREADABLE, "a member occurs twice")
+            if (odd := next(filter(_LEADS_OUT, names), None)) is not None:
+                raise Rejection(str(path), Reason.UNREADABLE, f"member `{odd[:200]}` leads out of the archive")
             wanted = {key: archive.getinfo(f"{key}.npy") for key in keys if f"{key}.npy" in names}
             _check_members(path, wanted.values(), max_bytes)
             return {key: _read_npy(path, key, _read_member(archive, info)) for key, info in wanted.items()}

@@ -8,9 +8,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from vimu.runtime.config import Section
 from vimu.runtime.errors import OperationError, UserError
@@ -26,8 +26,8 @@ class RaySettings(Section):
 
     num_cpus: PositiveInt | None = None
     """CPUs of the local Ray; None takes the machine's."""
-    object_store_mb: PositiveInt = 512
-    """Shared memory of the local Ray, MB."""
+    object_store_mb: Annotated[int, Field(ge=75)] = 512
+    """Shared memory of the local Ray, MB. With less than 75 Ray does not start."""
     quiet: bool = True
     """False shows what Ray, Ray Data and the workers say."""
 

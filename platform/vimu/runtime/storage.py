@@ -22,10 +22,12 @@ from pydantic import BeforeValidator, PlainSerializer
 from upath import UPath
 
 from vimu.runtime.errors import OperationError, TransientError, UserError
+from vimu.runtime.plain_columns import require_plain
 from vimu.runtime.transient import is_transient
 
 BROKEN_URI = re.compile(r"(?!file:///)[A-Za-z][\w+.-]+:(//?$|/?[^/]|///)")
 """`s3:/bucket`, `s3://`: as a path, a folder named `s3:`."""
+WITH_CREDENTIALS = re.compile(r"[A-Za-z][\w+.-]+://[^/]*@")
 
 Location = Path | UPath
 """`Path` for a folder, `UPath` for an object store."""
@@ -35,13 +37,18 @@ def location(text: str | Path | UPath) -> Location:
     """A folder, or a place in an object store, by path or URI.
 
     Raises:
-        UserError: neither, or a URI that names no bucket, whose file system is not installed, or that other processes
-            do not see.
+        UserError: neither, or a URI that names no bucket, that holds a password, whose file system is not installed, or
+            that other processes do not see.
     """
     if isinstance(text, Path | UPath):
         return text
     if not isinstance(text, str) or not text or BROKEN_URI.match(text):
         raise UserError(f"A place must be a folder or a URI such as `s3://bucket/runs`, but is `{text}`.")
+    if WITH_CREDENTIALS.match(text):  # the message may not repeat them
+        raise UserError(
+            "A place must be a URI without credentials, which would stand in every manifest and message, but one has "
+            "some before its `@`. They come from the environment, e.g. `AWS_ACCESS_KEY_ID`, `AWS_PROFILE`."
+        )
     text = text.removeprefix("file://")  # a folder has what a store lacks: a rename
     if "://" not in text:
         return Path(text).expanduser()
@@ -186,13 +193,15 @@ class StoredFile:
         return data
 
     def table(self) -> pa.Table:
-        """The Parquet table it holds, checked. Raises UserError: missing or damaged."""
+        """The Parquet table it holds, checked. Raises UserError: missing, damaged, or of columns that may run code."""
         with pq.ParquetFile(pa.BufferReader(self.read())) as file:
+            require_plain(file.schema_arrow, self.where)
             return file.read(use_threads=False)
 
     def columns(self, names: list[str] | None = None) -> pa.Table:
         """Columns (None: all) of the Parquet table it holds, **not checked**: for a plan, whose work reads `table`."""
         with _parquet(location(self.where)) as file:
+            require_plain(file.schema_arrow, self.where)
             return file.read(columns=names, use_threads=False)
 
     def schema(self) -> pa.Schema:

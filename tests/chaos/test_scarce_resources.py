@@ -1,0 +1,70 @@
+"""An object store that is full, a cluster that has nothing to offer: the run ends, or says what is missing."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+
+import pytest
+from fills_the_object_store import N_OBJECTS
+from invariants import check_result
+from running_job import job, run
+
+pytestmark = [pytest.mark.ray, pytest.mark.chaos]
+
+
+@pytest.mark.fault(9)
+def test_a_full_object_store_is_spilled(configured, undisturbed, tmp_path):
+    config, word = configured(tmp_path), tmp_path / "filled.json"
+    script = "tests/chaos/fills_the_object_store.py"
+    with job(config, tmp_path / "runs", script=script, FILLED=str(word)) as running:
+        code, said = running.end()
+    assert code == 0, said
+    filled = json.loads(word.read_text())
+    assert filled["whole"] == N_OBJECTS
+    assert filled["spilled"] > 0, "the store was not full"
+    assert check_result(tmp_path / "runs" / "chaos" / "synthesize") == undisturbed
+
+
+HEAD = """
+import sys
+from ray.cluster_utils import Cluster
+head = {"num_cpus": 0, "object_store_memory": 100 * 2**20, "include_dashboard": False, "temp_dir": sys.argv[1]}
+cluster = Cluster(initialize_head=True, head_node_args=head)
+print(cluster.address, flush=True)
+sys.stdin.read()
+cluster.shutdown()
+"""
+
+
+@contextmanager
+def cluster_without_cpus():
+    """Its address."""
+    folder = tempfile.mkdtemp(prefix="vimu-none-", dir="/tmp")
+    variables = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    variables |= {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+    head = subprocess.Popen(
+        [sys.executable, "-c", HEAD, f"{folder}/ray"], env=variables, text=True, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield head.stdout.readline().strip()
+    finally:
+        head.stdin.close()
+        head.wait(60)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.fault(24)
+def test_a_cluster_without_a_cpu_is_exit_2_and_gone_on_without(configured, undisturbed, tmp_path):
+    config = configured(tmp_path)
+    with cluster_without_cpus() as address:
+        code, said = run(config, "--set", "ray.wait_for_nodes_s=2", RAY_ADDRESS=address)
+    assert code == 2, said
+    assert "must name a cluster with a CPU for tasks, but it offers none, also after 2 s" in " ".join(said.split())
+    assert "Traceback" not in said
+    assert run(config)[0] == 0
+    assert check_result(tmp_path / "runs" / "chaos" / "synthesize") == undisturbed

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import atheris
 
-COMPILED = ["vimu.archives.bvh_rows", "vimu.body.kernel", "vimu.clips.statistics", "vimu.resampling", "vimu.rotations"]
+COMPILED = [
+    "vimu.archives.bvh_rows", "vimu.body.kernel", "vimu.body.skeleton", "vimu.clips.plausibility",
+    "vimu.clips.statistics", "vimu.resampling", "vimu.rotations",
+]  # fmt: skip
 """Numba does not compile what is instrumented."""
 
 with atheris.instrument_imports(include=["vimu"], exclude=COMPILED, enable_loader_override=False):

@@ -82,11 +82,11 @@ def _prepared(root: Path) -> Path:
     from vimu.demo.archive import write_amass
     from vimu.demo.body import write_body
 
-    write_amass(root / "amass", n_subjects=4, takes_per_category=1)
+    write_amass(root / "amass", n_subjects=2, takes_per_category=1)
     body = write_body(root / "body")
     inputs = [{"archive": "amass", "root": str(root / "amass"), "body": str(body), "synthetic": True}]
     values = {
-        "name": "soak", "runs_dir": str(root / "runs"), "synthesize": {"inputs": inputs, "task_mb": 0.5},
+        "name": "soak", "runs_dir": str(root / "runs"), "synthesize": {"inputs": inputs, "task_mb": 0.2},
         "ray": {"num_cpus": 2, "object_store_mb": 100},
     }  # fmt: skip
     with (root / "soak.yaml").open("w", encoding="utf-8") as stream:

@@ -4,7 +4,8 @@ PY := .venv/bin/python
 VIMU_DATA ?= ../shared/data
 export RAY_USAGE_STATS_ENABLED = 0
 
-.PHONY: demo cluster-demo test chaos reliability lint wheelhouse open-data open lanhar realism clean
+.PHONY: demo cluster-demo test chaos reliability lint audit licences sbom fuzz mutation soak wheelhouse
+.PHONY: open-data open lanhar realism clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -30,14 +31,43 @@ chaos: .venv/.installed ## kill drivers, workers and nodes of running jobs, fill
 reliability: .venv/.installed ## docs/reliability.md: the tests of tests/faults.yaml's rows, `make chaos`'s among them, and how they ended
 	VIMU_DATA=$(VIMU_DATA) $(PY) tests/reliability.py
 
-lint: .venv/.installed ## ruff, mypy, import-linter
+lint: .venv/.installed ## ruff, bandit, mypy, import-linter
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(PY) -m bandit -q -c pyproject.toml -r platform jobs benchmarks deploy
 	$(PY) -m mypy
 	.venv/bin/lint-imports
 
 wheelhouse: .venv/.installed ## what machines without a network install from: docs/cluster.md
 	$(PY) -m pip wheel --quiet --constraint constraints.txt --wheel-dir wheelhouse '.[cluster,s3,serving]'
+
+audit: licences sbom ## known vulnerabilities of the pinned packages, their licences, runs/sbom.json
+	$(PY) -m deploy.audit
+
+licences: .venv/.installed ## docs/dependencies.md
+	$(PY) -m deploy.dependencies
+
+sbom: .venv/.installed ## runs/sbom.json: the pinned packages as CycloneDX
+	$(PY) -m deploy.sbom runs/sbom.json
+
+FUZZ_MINUTES ?= 10
+READERS ?= $(shell sed -n 's/^    "\([a-z_]*\)": Reader.*/\1/p' tests/fuzz/targets.py)
+
+.venv/.fuzz: .venv/.installed
+	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[dev,fuzz]'
+	touch $@
+
+fuzz: .venv/.fuzz ## damaged files against every reader (READERS), FUZZ_MINUTES each, guided by coverage: runs/fuzz
+	@for reader in $(READERS); do \
+	  PYTHONPATH=tests $(PY) -m fuzz.atheris_driver $$reader --minutes $(FUZZ_MINUTES) || exit; done
+
+mutation: .venv/.installed ## whether a test fails where the code is wrong: runs/mutation.json; an hour at most
+	PYTHONPATH=tests $(PY) -m mutation.sample
+
+SOAK_MINUTES ?= 60
+
+soak: .venv/.installed ## synthesize and resume over and over, killed now and then: what is left, and whether memory grows
+	$(PY) -m benchmarks.soak --minutes $(SOAK_MINUTES)
 
 open-data: ## unpack the open archives found in VIMU_DATA
 	@for f in mocap_bandai_bvh/bandai_bvh_subset.tar.xz imu_umafall/umafall_core.tar.xz; do \

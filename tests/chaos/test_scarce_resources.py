@@ -62,9 +62,10 @@ def cluster_without_cpus():
 def test_a_cluster_without_a_cpu_is_exit_2_and_gone_on_without(configured, undisturbed, tmp_path):
     config = configured(tmp_path)
     with cluster_without_cpus() as address:
-        code, said = run(config, "--set", "ray.wait_for_nodes_s=2", RAY_ADDRESS=address)
+        code, said = run(config, "--set", "resources.wait_s=2", RAY_ADDRESS=address)
     assert code == 2, said
-    assert "must name a cluster with a CPU for tasks, but it offers none, also after 2 s" in " ".join(said.split())
+    says = "A CPU for tasks on the cluster that `RAY_ADDRESS` names must fit this Ray, but CPU 1 fits its nodes 0 times"
+    assert f"{says}, also after 2 s" in " ".join(said.split())
     assert "Traceback" not in said
     assert run(config)[0] == 0
     assert check_result(tmp_path / "runs" / "chaos" / "synthesize") == undisturbed

@@ -16,6 +16,7 @@ from vimu.runtime.config import load_config, validate
 from vimu.runtime.errors import UserError
 from vimu.runtime.manifest import Outcome
 from vimu.runtime.publish import publish
+from vimu.runtime.resources import ResourceSettings
 from vimu.runtime.session import RaySettings, ray_session
 from vimu.runtime.storage import location
 from vimu.runtime.yaml import parse_yaml
@@ -110,7 +111,7 @@ def test_an_object_store_too_small_for_ray_is_refused_by_its_setting():
 
 @pytest.mark.fault(24)
 def test_what_a_cluster_lacks_is_waited_for_no_longer_than_half_a_minute_unless_told():
-    assert RaySettings().wait_for_nodes_s == 30.0
+    assert ResourceSettings().wait_s == 30.0
 
 
 @pytest.mark.fault(59)

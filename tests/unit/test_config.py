@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from vimu.runtime.config import configs_folder, find_yaml, load_config
+from vimu.runtime.config import configs_folder, find_yaml, load_config, regular_expression
 from vimu.runtime.errors import UserError
-from vimu.runtime.yaml import parse_yaml
+from vimu.runtime.yaml import parse_yaml, read_yaml
 from vimu.stages.config import Config
 from vimu.stages.stage import upstream
 
@@ -142,3 +142,31 @@ def test_a_file_may_extend_another_and_say_only_what_differs(tmp_path, repo):
     (tmp_path / "a.yaml").write_text("extends: b.yaml\nname: a\npretrain: {lr: 0.25}\n")
     config = load_config(Config, tmp_path / "a.yaml", ["pretrain.batch_size=8"])
     assert (config.pretrain.epochs, config.pretrain.lr, config.pretrain.batch_size) == (7, 0.25, 8)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: &a [*a]", "with its aliases holds more"),
+        ("a: &a [1,1,1,1]\nb: &b [*a,*a,*a,*a]\n" + "c: [" + "*b," * 7000 + "]", "at most 100,000 values"),
+        ("a: " + "[" * 101 + "]" * 101, "100 deep"),
+        ("a: " + "[" * 5000, "must be YAML, but is not: RecursionError"),
+        ("a: 2001-13-45", "must be YAML, but is not: ValueError: month must be in 1..12"),
+        ("a: [{b: .inf}]", "`a.0.b` must be a finite number, but is inf"),
+    ],
+)  # fmt: skip
+def test_yaml_takes_neither_the_memory_nor_the_time(text, said):
+    with pytest.raises(UserError, match=re.escape(said)):
+        parse_yaml(text, where="x")
+
+
+def test_a_yaml_file_of_megabytes_is_refused_before_it_is_parsed(tmp_path):
+    (tmp_path / "a.yaml").write_text("a: 1\n" + "#" * 2**20)
+    with pytest.raises(UserError, match=r"at most 1,048,576 bytes, but has 1,048,581"):
+        read_yaml(tmp_path / "a.yaml")
+
+
+@pytest.mark.parametrize("pattern", ["a{99999999999}", "(" * 5000, "("])
+def test_a_regular_expression_that_is_none_is_said(pattern):
+    with pytest.raises(ValueError, match="must be a regular expression"):
+        regular_expression(pattern)

@@ -127,6 +127,14 @@ def test_noise_has_its_density_and_folds_back_where_the_bandwidth_is_beyond_half
     assert neighbours == pytest.approx(0.0 if bandwidth_hz > 30 else 0.8, abs=0.1)
 
 
+def test_noise_is_as_loud_in_the_first_readings_as_in_later_ones():
+    """The filter has forgotten its start by then."""
+    model = device(rate_hz=60, bandwidth_hz=3.0, noise_density=0.002)
+    takes = np.stack([apply_device(resting(60), model, np.random.default_rng(k)).acc[:, 0] for k in range(400)])
+    first, later = (part.std(axis=0).mean() for part in (takes[:, :3], takes[:, 30:]))
+    assert first == pytest.approx(later, rel=0.1)
+
+
 def test_bias_and_gain_are_constant_in_a_take_and_spread_over_takes():
     many = [apply_device(resting(4), device(bias_std=0.03, scale_std=0.02), device_rng(0, str(i))) for i in range(2000)]
     for read in many[:10]:

@@ -1,10 +1,14 @@
 """HHAR: two tables of many phones, on files generated in its layout."""
 
+import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from vimu.contracts import STANDARD_GRAVITY, Reason
+from vimu.contracts import STANDARD_GRAVITY, Reason, Rejection
+from vimu.recordings import hhar as hhar_reader
 from vimu.recordings.config import load_recordings
 from vimu.recordings.trials import list_trials, read_trial
 from worn_device import acc_g, gyr, rejected
@@ -75,3 +79,70 @@ def test_a_clock_that_jumps_fills_no_years_and_a_phone_that_slows_down_is_a_reas
         path.write_text("\n".join([lines[0], *slow]) + "\n")
     strict = config.model_copy(update={"max_gap_s": 0.3})
     assert rejected(list_trials(tmp_path, strict)[0][0], strict, ["waist"]).reason == Reason.UNKNOWN_RATE
+
+
+TORN = b"17,1424696\n"
+LONG = b"7" * 3 * hhar_reader.MAX_LINE_BYTES + b",1,2,3,4,5,a,s3mini,s3mini_1,walk\n"
+
+
+@pytest.mark.parametrize("torn", [TORN, LONG])
+def test_lines_that_are_none_are_counted_wherever_they_stand(tmp_path, torn):
+    """Before the first run, within one, between two and at the end."""
+    config = load_recordings("hhar")
+    path = hhar(tmp_path) / "Phones_accelerometer.csv"
+    lines = path.read_bytes().splitlines(keepends=True)
+    whole, _ = list_trials(tmp_path, config)
+    for at in (len(lines), 601, 301, 300, 1):  # the first phone walks for 600 lines
+        lines.insert(at, torn)
+    path.write_bytes(b"".join(lines))
+    trials, _ = list_trials(tmp_path, config)
+    assert [(t.subject, t.activity) for t in trials] == [(t.subject, t.activity) for t in whole]
+    notes = [read_trial(t, config, sensors=["waist"], rate_hz=50.0).notes for t in (trials[0], trials[3])]
+    assert notes[0][0] == "unreadable_rows: 4 of 604 of waist acc"
+    assert notes[1][0] == "unreadable_rows: 1 of 1001 of waist acc"
+
+
+def test_a_line_without_an_end_is_not_held(tmp_path):
+    hhar(tmp_path)
+    with (tmp_path / "Phones_accelerometer.csv").open("ab") as stream:
+        stream.write(b"7," * 2**23)
+    tracemalloc.start()
+    try:
+        list_trials(tmp_path, load_recordings("hhar"))
+        assert tracemalloc.get_traced_memory()[1] < 2**23
+    finally:
+        tracemalloc.stop()
+
+
+def _switching(n: int, late_ms: int) -> bytes:
+    """Two people's lines in turn, so that each line is a run."""
+    rows = (f"{i},{10**9 + 20 * i + late_ms},0,0,0,9.8,{'ab'[i % 2]},s3,s3_1,walk\n" for i in range(n))
+    return hhar_reader.HEADER + b"\n" + "".join(rows).encode()
+
+
+def test_many_runs_are_matched_in_linear_time_and_too_many_are_refused(tmp_path, monkeypatch):
+    for kind in ("accelerometer", "gyroscope"):
+        (tmp_path / f"Phones_{kind}.csv").write_bytes(_switching(20_000, 0))
+    begin = time.process_time()
+    found = hhar_reader.stretches(tmp_path / "Phones_accelerometer.csv", load_recordings("hhar"))
+    assert len(found) == 20_000
+    assert time.process_time() - begin < 20  # each with each: minutes
+    monkeypatch.setattr(hhar_reader, "MAX_RUNS", 19_999)
+    with pytest.raises(Rejection, match="more than 19,999 times"):
+        hhar_reader.stretches(tmp_path / "Phones_accelerometer.csv", load_recordings("hhar"))
+
+
+def test_of_overlapping_runs_the_one_that_shares_most_is_taken():
+    def run(begins: int, ends: int) -> hhar_reader._Run:
+        return hhar_reader._Run(("a", "b", "c"), begins, ends, begins, ends)
+
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        runs = [run(a, a + n) for a, n in rng.integers(0, 30, (rng.integers(1, 12), 2)).tolist()]
+        other = run(*sorted(rng.integers(0, 60, 2).tolist()))
+        shared = [min(r.ends_ms, other.ends_ms) - max(r.begins_ms, other.begins_ms) for r in runs]
+        best = hhar_reader._InTime(runs).most_shared(other)
+        if max(shared) <= 0:
+            assert best is None
+        else:
+            assert min(best.ends_ms, other.ends_ms) - max(best.begins_ms, other.begins_ms) == max(shared)

@@ -209,3 +209,16 @@ def test_the_library_call_takes_a_folder(demo_body, amass_samples, tmp_path):
     by_folder = vimu.synthesize(amass_samples[0], body=tmp_path, placements=["head"])
     by_file = vimu.synthesize(amass_samples[0], body=demo_body, placements=["head"])
     np.testing.assert_array_equal(by_folder.acc, by_file.acc)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("weights", np.nan), ("v_template", "words"), ("kintree_table", 0.5), ("posedirs", []), ("shapedirs", 1j)],
+)
+def test_a_model_of_other_than_finite_numbers_is_refused(models, tmp_path, key, value):
+    arrays = dict(np.load(models["smplh"]))
+    np.savez(
+        tmp_path / "bad.npz", **arrays | {key: np.broadcast_to(np.array(value), np.shape(value) or arrays[key].shape)}
+    )
+    with pytest.raises(UserError, match=f"must hold arrays of finite numbers, but .* has none as {key}"):
+        load_smpl_model(tmp_path / "bad.npz")

@@ -1,12 +1,14 @@
 """The reader of text tables, on files generated in the layouts of PAMAP2, Shoaib's set and MotionSense."""
 
 import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from vimu.contracts import STANDARD_GRAVITY, Reason
+from vimu.contracts import STANDARD_GRAVITY, Reason, Rejection
+from vimu.recordings import text_lines
 from vimu.recordings.config import RecordingConfig, load_recordings
 from vimu.recordings.conformance import check_reader
 from vimu.recordings.readers import READERS
@@ -190,6 +192,39 @@ def test_lines_without_a_label_are_a_row_and_no_part_of_the_activity_before(tmp_
     trials, left_out = list_trials(tmp_path, load_recordings("shoaib"))
     assert [t.span for t in trials] == [(1, 200), (301, 600)]
     assert [(r.path, r.reason) for r in left_out] == [("DataSet/Participant_3@000201-000300", Reason.NO_LABEL)]
+
+
+# ---- memory
+
+
+def test_a_line_that_is_too_long_and_too_many_lines_are_refused(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"1 2 3\n" + b"1 " * text_lines.MAX_LINE_BYTES)
+    with pytest.raises(Rejection, match="a line of 131,071 bytes, the limit is 65,536") as caught:
+        text_lines.read_lines(path, max_bytes=2**20)
+    assert caught.value.reason == Reason.OVERSIZED
+    monkeypatch.setattr(text_lines, "MAX_LINES", 3)
+    for end in (b"\n", b"\r", b"\r\n"):
+        path.write_bytes(b"1" + end + b"2" + end + b"3" + end)
+        assert text_lines.read_lines(path, max_bytes=99) == [b"1", b"2", b"3"]
+        path.write_bytes(b"1" + end + b"2" + end + end + b"3")
+        with pytest.raises(Rejection, match="4 lines, the limit is 3"):
+            text_lines.read_lines(path, max_bytes=99)
+
+
+def test_columns_that_nobody_asked_for_take_no_memory(tmp_path):
+    """Ten million words would be held otherwise, at some forty bytes each."""
+    path = shoaib(tmp_path) / "DataSet" / "Participant_3.csv"
+    path.write_text("\n".join(line + ",12" * 15_000 for line in path.read_text().splitlines()))
+    config = load_recordings("shoaib")
+    trials, _ = list_trials(tmp_path, config)
+    size = path.stat().st_size
+    tracemalloc.start()
+    try:
+        read_trial(trials[0], config, sensors=config.placements, rate_hz=50.0)
+        assert tracemalloc.get_traced_memory()[1] < 3 * size
+    finally:
+        tracemalloc.stop()
 
 
 # ---- what a set's YAML may say

@@ -476,3 +476,10 @@ def test_sampling_times_line_sensors_up_better_than_arrival_times(umafall):
         sampled = [np.interp(grid, sample_times(t, rate_hz=TAG_HZ), size) for t, size in signals.values()]
         gains.append(np.corrcoef(*sampled)[0, 1] - np.corrcoef(*arrived)[0, 1])
     assert len(gains) > 10 and np.mean(gains) > 0.03
+
+
+def test_a_first_row_of_a_million_columns_takes_no_memory(tmp_path, config):
+    rows = "\n".join(f"{i};{i};0;1;0;0;0" for i in range(10))
+    trial = trial_with(tmp_path, f"{HEADER}\n{rows.replace('0;0', '0;0' + ';' * 10**6, 1)}\n")
+    with pytest.raises(Rejection, match="its first row has 1,000,007 columns"):
+        read_trial(trial, config, sensors=["chest"], rate_hz=50.0)

@@ -1,14 +1,18 @@
 """Downloaded archives: unpacked once, whole or not at all, and nothing outside their folder."""
 
+import gzip
 import io
+import lzma
 import os
 import subprocess
 import sys
 import tarfile
+import tracemalloc
 import zipfile
 
 import pytest
 
+from vimu.archives import packed
 from vimu.archives import unpack as unpacking
 from vimu.archives.unpack import MARK, archive_name, unpack, unpack_all
 from vimu.contracts import Reason, Rejection
@@ -106,7 +110,7 @@ def test_limits_hold_on_the_bytes_that_come_out(tmp_path, suffix, monkeypatch):
     with pytest.raises(Rejection) as error:
         unpack(bomb, tmp_path / "out", max_bytes=2_000_000)
     assert error.value.reason is Reason.OVERSIZED
-    monkeypatch.setattr(unpacking, "MAX_FILES", 2)
+    monkeypatch.setattr(packed, "MAX_FILES", 2)
     with pytest.raises(Rejection, match="more than 2 files"):
         unpack(write(tmp_path / f"many{suffix}"), tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
@@ -161,3 +165,93 @@ def test_the_command_of_the_docs(tmp_path, repo):
         capture_output=True, text=True,
     )  # fmt: skip
     assert (wrong.returncode, "must be an archive" in wrong.stderr) == (2, True)
+
+
+# ---- what tarfile and zipfile would take
+
+
+def plain_tar(tmp_path, n_files=3):
+    return write(tmp_path / "CMU.tar", {f"CMU/{i}.txt": b"x" * 100 for i in range(n_files)})
+
+
+def refused(archive, into, **limits):
+    with pytest.raises(Rejection) as caught:
+        unpack(archive, into, **limits)
+    assert not [p for p in into.iterdir() if p != archive], "something is left"
+    return caught.value
+
+
+def test_a_damaged_header_is_not_the_end_of_a_tar(tmp_path):
+    """tarfile ends quietly there: the files that follow would be missing, and nobody told."""
+    archive = plain_tar(tmp_path)
+    data = bytearray(archive.read_bytes())
+    data[2 * tarfile.BLOCKSIZE + 100] ^= 0xFF  # of the second member's header
+    archive.write_bytes(data)
+    with tarfile.open(archive) as lenient:
+        assert len(lenient.getnames()) == 1
+    assert "a header is damaged" in refused(archive, tmp_path).detail
+
+
+@pytest.mark.parametrize("end", [b"", b"\0" * 100])
+def test_a_tar_without_its_end_is_cut_short_whatever_packs_it(tmp_path, end):
+    data = plain_tar(tmp_path).read_bytes()[: 6 * tarfile.BLOCKSIZE]
+    (tmp_path / "CMU.tar").unlink()
+    archive = tmp_path / "CMU.tar.gz"
+    archive.write_bytes(gzip.compress(data + end))
+    assert "cut short" in refused(archive, tmp_path).detail
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_takes_no_memory_of_the_size_that_it_claims(tmp_path, kind):
+    info = tarfile.TarInfo("CMU/a")
+    info.type, info.size = kind, 2**32
+    archive = tmp_path / "CMU.tar.gz"
+    archive.write_bytes(gzip.compress(info.tobuf(tarfile.USTAR_FORMAT) + bytes(2**25)))
+    tracemalloc.start()
+    try:
+        assert "a header of 4,294,967,296 bytes" in refused(archive, tmp_path).detail
+        assert tracemalloc.get_traced_memory()[1] < 2**23
+    finally:
+        tracemalloc.stop()
+
+
+def test_folders_count_as_files_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(packed, "MAX_FILES", 5)
+    archive = tmp_path / "CMU.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        for i in range(6):
+            info = tarfile.TarInfo(f"CMU/{i}")
+            info.type = tarfile.DIRTYPE
+            tar.addfile(info)
+    assert "more than 5 files and folders" in refused(archive, tmp_path).detail
+
+
+def test_what_follows_the_end_is_read_no_further_than_the_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(packed, "MAX_FILES", 100)
+    archive = tmp_path / "CMU.tar.gz"
+    archive.write_bytes(gzip.compress(plain_tar(tmp_path).read_bytes() + bytes(2**24)))
+    (tmp_path / "CMU.tar").unlink()
+    assert refused(archive, tmp_path, max_bytes=2**20).reason == Reason.OVERSIZED
+
+
+def test_lzma_that_asks_for_gigabytes_is_refused(tmp_path):
+    tar = plain_tar(tmp_path).read_bytes()
+    (tmp_path / "CMU.tar").unlink()
+    archive = tmp_path / "CMU.tar.xz"
+    big = {"id": lzma.FILTER_LZMA2, "dict_size": 2**30, "preset": 0}
+    archive.write_bytes(lzma.compress(tar, filters=[big]))
+    assert "Memory usage limit" in refused(archive, tmp_path).detail
+    archive.unlink()
+    archive = tmp_path / "CMU.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_LZMA) as bundle:
+        bundle.writestr("a", b"x")
+    assert "method 14" in refused(archive, tmp_path).detail
+
+
+@pytest.mark.parametrize("names", [["a", "a/b/c"], ["a/b", "a"], ["n" * 300], [MARK], [f"{MARK}/x"]])
+def test_names_that_no_folder_can_hold_are_a_rejection(tmp_path, names):
+    archive = tmp_path / "CMU.zip"
+    with zipfile.ZipFile(archive, "w") as bundle:
+        for name in names:
+            bundle.writestr(name, b"x")
+    assert refused(archive, tmp_path).reason == Reason.UNREADABLE

@@ -172,3 +172,7 @@ def test_the_table_is_plain_parquet_and_comes_back_sorted(tmp_path):
         windows.targets(("sitting", "running"))
     item, label = windows.torch_dataset()[0]
     assert (tuple(item.shape), int(label)) == ((4, 3), 0)
+
+
+def test_no_column_of_the_table_may_be_empty():
+    assert [field.name for field in window_schema(WindowSettings(), ["head"]) if field.nullable] == []

@@ -47,7 +47,7 @@ def read_amass(path: Path, config: ArchiveConfig, root: Path | None = None) -> S
         detail = f"`trans` {trans.shape}, `betas` {betas.shape} do not go with `poses` {poses.shape}"
         raise Rejection(str(path), Reason.BAD_SHAPE, detail)
     for name, array in (("poses", poses), ("trans", trans), ("betas", betas)):
-        if array.dtype.kind != "f":
+        if array.dtype.kind != "f" or array.itemsize > 8:  # longer ones hold what float64 does not
             raise Rejection(str(path), Reason.BAD_SHAPE, f"`{name}` must be floating, but is {array.dtype}")
         if not _all_finite(array):
             raise Rejection(str(path), Reason.NON_FINITE, f"`{name}` holds NaN or infinity")
@@ -86,8 +86,8 @@ def _rate_hz(path: Path, data: dict[str, np.ndarray]) -> float:
 
 def _gender(value: np.ndarray | None) -> Gender:
     """`male` or `female` where the file says so (as text or bytes), else `neutral`."""
-    if value is None or value.size != 1:
+    if value is None or value.size != 1 or value.dtype.kind not in "SU":
         return "neutral"
-    item = value.reshape(()).item()
-    text = item.decode("latin1") if isinstance(item, bytes) else str(item)
-    return "male" if text.lower() == "male" else "female" if text.lower() == "female" else "neutral"
+    encoding = "latin1" if value.dtype.kind == "S" else "utf-32-be" if value.dtype.byteorder == ">" else "utf-32-le"
+    text = value.tobytes().decode(encoding, errors="replace").rstrip("\0").lower()  # `item()` takes any number for one
+    return "male" if text == "male" else "female" if text == "female" else "neutral"

@@ -61,7 +61,7 @@ def read_asf(path: Path) -> AsfSkeleton:
     except (OSError, UnicodeDecodeError) as error:
         raise Rejection(name, Reason.UNREADABLE, f"{type(error).__name__}: {error}") from error
     sections = {
-        part.split(None, 1)[0].lower(): part for part in re.split(r"^\s*:", text, flags=re.M)[1:] if part.strip()
+        part.split(None, 1)[0].lower(): part for part in re.split(r"^[ \t]*:", text, flags=re.M)[1:] if part.strip()
     }
     lacking = [s for s in ("root", "bonedata", "hierarchy") if s not in sections]
     if lacking:

@@ -1,6 +1,5 @@
 """What a mocap archive's YAML says: which files, how to read them, how its rig maps onto SMPL's segments."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,7 +11,7 @@ from vimu.archives.identity import Collection, SamePerson
 from vimu.archives.rates import RateCorrection
 from vimu.archives.readers import READERS
 from vimu.contracts import SMPL_JOINTS
-from vimu.runtime.config import Section, find_yaml, validate
+from vimu.runtime.config import Section, find_yaml, regular_expression, validate
 from vimu.runtime.errors import listed
 from vimu.runtime.yaml import read_yaml
 
@@ -119,13 +118,8 @@ class ArchiveConfig(Section):
     @field_validator("subject", "content", "style")
     @classmethod
     def _compiles(cls, pattern: str | None, info: ValidationInfo) -> str | None:
-        if pattern is not None:
-            try:
-                groups = re.compile(pattern).groupindex
-            except re.error as error:
-                raise ValueError(f"must be a regular expression ({error})") from error
-            if info.field_name not in groups:
-                raise ValueError(f"must have a group `(?P<{info.field_name}>...)`")
+        if pattern is not None and info.field_name not in regular_expression(pattern).groupindex:
+            raise ValueError(f"must have a group `(?P<{info.field_name}>...)`")
         return pattern
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import field_validator, model_validator
 
-from vimu.runtime.config import Section
+from vimu.runtime.config import Section, regular_expression
 
 
 class Collection(Section):
@@ -35,10 +35,7 @@ class SamePerson(Section):
     @field_validator("match")
     @classmethod
     def _compiles(cls, pattern: str) -> str:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"must be a regular expression ({error})") from error
+        regular_expression(pattern)
         return pattern
 
 

@@ -5,22 +5,19 @@ it under another name and renamed when all of it is there: killed, the same comm
 missing. Archives are unpacked side by side, one a core.
 """
 
-import bz2
-import gzip
+import errno
 import json
-import lzma
 import os
 import shutil
-import tarfile
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path, PurePosixPath
-from typing import IO, Annotated, cast
+from typing import IO, Annotated
 
 import typer
 from rich.markup import escape
 
+from vimu.archives.packed import CHUNK, members_of
 from vimu.contracts import Reason, Rejection
 from vimu.runtime.console import console
 from vimu.runtime.errors import EXIT_OPERATION_FAILED, EXIT_USER, UserError, listed
@@ -28,14 +25,13 @@ from vimu.runtime.errors import EXIT_OPERATION_FAILED, EXIT_USER, UserError, lis
 SUFFIXES = (".tar.bz2", ".tar.xz", ".tar.gz", ".tgz", ".tar", ".zip")
 MARK = ".vimu-unpacked.json"
 """Lies in an unpacked folder: from which archive it was made."""
-MAX_FILES = 200_000
 MAX_FILE_BYTES = 2**30
 """AMASS's longest take is about 90 MB."""
 MAX_BYTES = 64 * 2**30
 """Of one archive. AMASS's largest expand to some 10 GB."""
-CHUNK = 2**20
-TAR_END = 1024
-"""Zeros that end a tar. Source: POSIX.1-2001, pax."""
+DAMAGE = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EINVAL}
+"""Errors of the file system that an archive's names and offsets make: too long, a file that is a folder elsewhere, an
+offset before its start."""
 
 
 def archive_name(path: Path) -> str | None:
@@ -85,11 +81,9 @@ def _write_members(archive: Path, folder: Path, max_bytes: int) -> int:
     """Write the archive's files, byte by counted byte: no link, owner or mode of the archive is taken over."""
     n_files, left = 0, max_bytes
     try:
-        for name, stream in _members(archive):
+        for name, stream in members_of(archive, max_bytes):
             path = folder / _safe(archive, name)
             n_files += 1
-            if n_files > MAX_FILES:
-                raise Rejection(str(archive), Reason.OVERSIZED, f"holds more than {MAX_FILES:,} files")
             path.parent.mkdir(parents=True, exist_ok=True)
             left -= _copy(archive, name, stream, path, min(left, MAX_FILE_BYTES))
     except (Rejection, FileNotFoundError):
@@ -97,7 +91,7 @@ def _write_members(archive: Path, folder: Path, max_bytes: int) -> int:
     except FileExistsError as error:
         raise Rejection(str(archive), Reason.UNREADABLE, f"holds `{error.filename}` twice") from error
     except OSError as error:
-        if error.errno is not None:  # the disk's: full, read-only
+        if error.errno is not None and error.errno not in DAMAGE:  # the disk's: full, read-only
             raise
         raise _damaged(archive, error) from error
     except Exception as error:  # damage shows as any error of tarfile, zipfile, bz2, lzma or zlib
@@ -105,51 +99,12 @@ def _write_members(archive: Path, folder: Path, max_bytes: int) -> int:
     return n_files
 
 
-def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    """Name and bytes of each file, in the order of the archive: a tar is read once, without seeking."""
-    if archive.name.lower().endswith(".zip"):
-        with zipfile.ZipFile(archive) as bundle:
-            for info in bundle.infolist():
-                kind = info.external_attr >> 16 & 0o170000
-                if kind not in (0, 0o100000, 0o040000):
-                    raise Rejection(str(archive), Reason.UNREADABLE, f"`{info.filename}` is a link or a device")
-                if not info.is_dir():
-                    with bundle.open(info) as stream:
-                        yield info.filename, stream
-        return
-    with _decompressed(archive) as plain, tarfile.open(fileobj=plain, mode="r|") as tape:
-        for member in tape:
-            if not (member.isreg() or member.isdir()):
-                raise Rejection(str(archive), Reason.UNREADABLE, f"`{member.name}` is a link or a device")
-            content = tape.extractfile(member)
-            if content is not None:
-                yield member.name, content
-        while plain.read(CHUNK):  # to the end, where the checksum is
-            pass
-
-
-def _decompressed(archive: Path) -> IO[bytes]:
-    """A tar's bytes. tarfile's own decompression takes where a file was cut for the archive's end; these do not."""
-    name = archive.name.lower()
-    if name.endswith(".bz2"):
-        return bz2.open(archive)
-    if name.endswith(".xz"):
-        return lzma.open(archive)
-    if name.endswith("gz"):
-        return cast(IO[bytes], gzip.open(archive))
-    plain = archive.open("rb")
-    plain.seek(-min(TAR_END, archive.stat().st_size), os.SEEK_END)
-    if plain.read() != bytes(TAR_END):
-        plain.close()
-        raise Rejection(str(archive), Reason.UNREADABLE, "has no end: it was cut short")
-    plain.seek(0)
-    return plain
-
-
 def _safe(archive: Path, name: str) -> PurePosixPath:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.parts or "\\" in name or "\0" in name:
         raise Rejection(str(archive), Reason.UNREADABLE, f"`{name}` leads out of the folder")
+    if path.parts[0] == MARK:
+        raise Rejection(str(archive), Reason.UNREADABLE, f"holds `{MARK}`, which says here that an archive is unpacked")
     return path
 
 

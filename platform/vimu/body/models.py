@@ -22,7 +22,8 @@ KINDS: Mapping[tuple[int, int], tuple[Kind, tuple[str, ...]]] = {
 }
 """(joints, vertices) -> kind and joint names."""
 
-KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
+KEYS = {"v_template": 2, "shapedirs": 3, "posedirs": 3, "J_regressor": 2, "weights": 2, "kintree_table": 2}
+"""Array -> its number of axes."""
 WHERE = "https://smpl.is.tue.mpg.de, https://mano.is.tue.mpg.de (SMPL+H), https://smpl-x.is.tue.mpg.de"
 
 GENDER_WORDS: Mapping[str, Gender] = {
@@ -66,7 +67,16 @@ def load_smpl_model(path: Path | str) -> SmplModel:
     missing = [key for key in KEYS if key not in data]
     if missing:
         raise UserError(f"`body` must be an SMPL model file, but `{path}` has no {', '.join(missing)}.")
-    return _model(path, {key: np.asarray(data[key]) for key in KEYS})
+    odd = [key for key, n_axes in KEYS.items() if not _of_numbers(data[key], n_axes, whole=key == "kintree_table")]
+    if odd:
+        raise UserError(f"`body` must hold arrays of finite numbers, but `{path}` has none as {', '.join(odd)}.")
+    return _model(path, {key: data[key] for key in KEYS})
+
+
+def _of_numbers(value: object, n_axes: int, *, whole: bool) -> bool:
+    if not isinstance(value, np.ndarray) or value.ndim != n_axes or value.size == 0:
+        return False
+    return value.dtype.kind in "iu" or (not whole and value.dtype.kind == "f" and bool(np.isfinite(value).all()))
 
 
 def load_faces(path: Path, n_vertices: int) -> Int[np.ndarray, "faces 3"] | None:

@@ -81,17 +81,18 @@ def read_decisions(file: Path, categories: Collection[str] | None = None) -> tup
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"`decisions` must be a readable CSV file, but `{file}` is not: {error}.") from error
     problems: list[str] = []
-    found: dict[Key, tuple[int, Decision]] = {}
+    found: dict[Key, tuple[int, list[Decision]]] = {}
     for number, row in _rows(text, problems):
         problems += [f"line {number}: {problem}" for problem in _problems(row, categories)]
-        first_number, first = found.setdefault(row.key, (number, row))
+        first_number, agreeing = found.setdefault(row.key, (number, []))
+        first = agreeing[0] if agreeing else row
         if first.verdict == row.verdict:
-            found[row.key] = first_number, _agreed(first, row)
+            agreeing.append(row)
         else:
             where = f"lines {first_number} and {number} on `{row.archive}` `{row.sequence}`"
             problems.append(f"{where} must agree, but say {first} and {row}")
     _raise_if(problems, str(file))
-    return tuple(found[key][1] for key in sorted(found))
+    return tuple(_agreed(found[key][1]) for key in sorted(found))
 
 
 def write_decisions(file: Path, decisions: Iterable[Decision]) -> None:
@@ -117,24 +118,30 @@ def merge(*parts: Iterable[Decision]) -> tuple[tuple[Decision, ...], tuple[Confl
         What all agree on, sorted, with everybody's name and note; and the pairs that disagree, whose keys the first
         does not hold.
     """
-    merged: dict[Key, Decision] = {}
-    conflicts: list[Conflict] = []
+    rows: dict[Key, list[Decision]] = {}
+    disputing: list[Decision] = []
     tidy = (_tidy(decision) for part in parts for decision in part)
     for decision in sorted(tidy, key=lambda d: (d.key, d.verdict, d.by, d.note)):
-        there = merged.setdefault(decision.key, decision)
-        if there.verdict == decision.verdict:
-            merged[decision.key] = _agreed(there, decision)
+        agreeing = rows.setdefault(decision.key, [])
+        if not agreeing or agreeing[0].verdict == decision.verdict:
+            agreeing.append(decision)
         else:
-            conflicts.append((there, decision))
-    disputed = {there.key for there, _ in conflicts}
-    return tuple(merged[key] for key in sorted(merged) if key not in disputed), tuple(conflicts)
+            disputing.append(decision)
+    merged = {key: _agreed(rows[key]) for key in sorted(rows)}
+    conflicts = tuple((merged[decision.key], decision) for decision in disputing)
+    disputed = {decision.key for decision in disputing}
+    return tuple(row for key, row in merged.items() if key not in disputed), conflicts
 
 
-def _agreed(first: Decision, second: Decision) -> Decision:
-    """Two rows with one verdict as one row: names and notes of both, each once."""
-    by, note = (PART.join(sorted({*a.split(PART), *b.split(PART)} - {""}))
-                for a, b in ((first.by, second.by), (first.note, second.note)))  # fmt: skip
-    return replace(first, by=by, note=note)
+def _agreed(rows: Sequence[Decision]) -> Decision:
+    """Rows with one verdict as one row: names and notes of all, each once."""
+    if len(rows) == 1:
+        return rows[0]
+    by, note = (
+        PART.join(sorted({part for row in rows for part in getattr(row, column).split(PART)} - {""}))
+        for column in ("by", "note")
+    )
+    return replace(rows[0], by=by, note=note)
 
 
 def _rows(text: str, problems: list[str]) -> Iterator[tuple[int, Decision]]:

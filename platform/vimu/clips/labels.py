@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from vimu.archives.take import PART
 from vimu.contracts import Reason, Rejection, Take
-from vimu.runtime.config import Section, find_yaml, validate
+from vimu.runtime.config import Section, find_yaml, regular_expression, validate
 from vimu.runtime.yaml import read_yaml
 
 
@@ -36,10 +36,7 @@ class Rule(Section):
     @field_validator("match")
     @classmethod
     def _compiles(cls, pattern: str) -> str:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"must be a regular expression ({error})") from error
+        regular_expression(pattern)
         return pattern
 
     @model_validator(mode="after")
@@ -66,8 +63,14 @@ class LabelRules(Section):
     @classmethod
     def _with_words(cls, raw: object) -> object:
         """Put the vocabulary into the rules' `match`."""
-        if not isinstance(raw, dict) or not isinstance(raw.get("words"), dict):
+        if (
+            not isinstance(raw, dict)
+            or not isinstance(raw.get("words"), dict)
+            or not isinstance(raw.get("rules"), list)
+        ):
             return raw
+        if not all(isinstance(some, list) for some in raw["words"].values()):
+            return raw  # their types say what is wrong
         words = {name: rf"\b(?:{'|'.join(map(str, some))})\b" for name, some in raw["words"].items()}
 
         def expand(found: re.Match[str]) -> str:
@@ -79,7 +82,7 @@ class LabelRules(Section):
             rule | {"match": re.sub(r"\{([a-z_]+)\}", expand, rule["match"])}
             if isinstance(rule, dict) and isinstance(rule.get("match"), str)
             else rule
-            for rule in raw.get("rules", ())
+            for rule in raw["rules"]
         ]
         return raw | {"rules": rules}
 

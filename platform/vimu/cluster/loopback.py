@@ -45,7 +45,7 @@ def loopback_cluster(n_nodes: int = 2) -> Iterator[Loopback]:
     Raises:
         OperationError: the head did not start; the message has the end of what it said.
     """
-    folder = Path(tempfile.mkdtemp(prefix="vimu-ray-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="vimu-ray-", dir="/tmp"))  # nosec B108
     token = folder / "token"
     token.touch(mode=0o600)
     token.write_text(secrets.token_hex(32), encoding="ascii")
@@ -76,7 +76,7 @@ def loopback_cluster(n_nodes: int = 2) -> Iterator[Loopback]:
 @contextmanager
 def _node(arguments: list[str], environment: Mapping[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
     with log.open("wb") as stream:
-        process = subprocess.Popen(  # noqa: S603 - our own arguments
+        process = subprocess.Popen(  # noqa: S603 (our own arguments)  # nosec B603
             [sys.executable, "-m", "ray.scripts.scripts", "start", *arguments],
             env={name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"} | dict(environment),
             stdout=stream, stderr=stream, start_new_session=True,

@@ -36,7 +36,7 @@ def rounded(value: Any) -> Any:
 def render_page(results: Results) -> str:
     """`docs/realism.md` from the numbers."""
     template = files("vimu.evaluation").joinpath("realism.md.j2").read_text(encoding="utf-8")
-    environment = Environment(  # noqa: S701 (Markdown of our own numbers and names)
+    environment = Environment(  # noqa: S701 (Markdown of our own numbers and names)  # nosec B701
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     environment.filters["places"] = lambda value, n: f"{value:.{n}f}"

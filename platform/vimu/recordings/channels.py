@@ -12,6 +12,8 @@ from vimu.recordings.config import RecordingConfig
 from vimu.recordings.timeline import fill_gaps, on_timeline, usable_span
 
 Kind = Literal["acc", "gyr"]
+MAX_NUMBER = 1e7
+"""Of m/s^2 and rad/s: no sensor gives it, and it would overflow later."""
 LEAST_SAMPLES = 4
 """Of the cubic spline that puts them on a timeline."""
 
@@ -57,8 +59,11 @@ def even_recording(
         notes: go before those on what was cut and filled.
 
     Raises:
-        Rejection: `gap`, `too_short`; see `usable_span`.
+        Rejection: `non_finite` for what no sensor gives; `gap`, `too_short`, see `usable_span`.
     """
+    for c in channels.values():
+        if not (np.abs(c.values) < MAX_NUMBER).all():
+            raise Rejection(path, Reason.NON_FINITE, f"{c.name} has values that no sensor gives")
     start, end = usable_span(
         path, {c.name: c.times for c in channels.values()},
         max_gap_s=config.max_gap_s, edge_s=config.edge_s, min_duration_s=config.min_duration_s,
@@ -79,9 +84,6 @@ def even_recording(
         if n_filled:
             said.append(f"filled: {n_filled} samples of {channel.name}")
         even[key] = on_timeline(times, values, from_hz=channel.rate_hz, to_hz=rate_hz, span=(start, end))
-    for (_, kind), signal in even.items():
-        if not (np.abs(signal) < np.finfo(np.float32).max).all():
-            raise Rejection(path, Reason.NON_FINITE, f"{kind} has values that no sensor gives")
     absent = np.full_like(even[sensors[0], "acc"], np.nan)
     acc = np.stack([even[name, "acc"] for name in sensors], axis=1).astype(np.float32)
     gyr = np.stack([even.get((name, "gyr"), absent) for name in sensors], axis=1).astype(np.float32)

@@ -1,6 +1,5 @@
 """What a recording set's YAML says: which files, which sensors sat where, what the subjects did, what may be mended."""
 
-import re
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -17,7 +16,7 @@ from pydantic import (
 from vimu.contracts import SMPL_JOINTS
 from vimu.recordings.readers import READERS
 from vimu.recordings.stretches import LISTERS
-from vimu.runtime.config import Section, find_yaml, validate
+from vimu.runtime.config import Section, find_yaml, regular_expression, validate
 from vimu.runtime.errors import UserError, listed
 from vimu.runtime.yaml import read_yaml
 
@@ -136,10 +135,7 @@ class RecordingConfig(Section):
     @field_validator("trial")
     @classmethod
     def _is_a_pattern(cls, pattern: str) -> str:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"must be a regular expression ({error})") from error
+        regular_expression(pattern)
         return pattern
 
     @model_validator(mode="after")
@@ -157,7 +153,7 @@ class RecordingConfig(Section):
         wanted = {"subject", "activity" if self.segments is None else "experiment"}
         if self.in_file:
             wanted = {"subject"} if self.reader == "table" else set()
-        if not wanted <= set(re.compile(self.trial).groupindex):
+        if not wanted <= set(regular_expression(self.trial).groupindex):
             raise ValueError(
                 f"`trial` must have groups {' and '.join(f'`{name}`' for name in sorted(wanted, reverse=True))}"
             )

@@ -83,10 +83,11 @@ def read(path: Path, config: RecordingConfig, *, sensors: tuple[str, ...], rate_
 def _array(path: Path, data: dict[str, Any], key: str, shape: tuple[int, ...]) -> Float[np.ndarray, "frames ..."]:
     if key not in data:
         raise Rejection(str(path), Reason.UNREADABLE, f"has no `{key}`")
-    try:
-        array = np.array(data[key], dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise Rejection(str(path), Reason.UNREADABLE, f"`{key}` is no array of numbers") from error
+    if (
+        not isinstance(data[key], np.ndarray) or data[key].dtype.kind not in "fiu"
+    ):  # lists within lists grow without end
+        raise Rejection(str(path), Reason.UNREADABLE, f"`{key}` is no array of numbers")
+    array = np.array(data[key], dtype=np.float64)
     if array.ndim != len(shape) + 1 or array.shape[1:] != shape:
         wanted = ", ".join(["frames", *map(str, shape)])
         raise Rejection(str(path), Reason.BAD_SHAPE, f"`{key}` must be of shape ({wanted}), but is {array.shape}")
@@ -100,7 +101,7 @@ def _check_rotations(
     r = ori[frames]
     off = np.abs(r @ np.swapaxes(r, -1, -2) - np.eye(3)).max(axis=(-1, -2))
     det = np.linalg.det(r)
-    bad = (off > ROTATION_TOLERANCE) | (det < 0)
+    bad = ~(off <= ROTATION_TOLERANCE) | (det < 0)  # numbers too large to be squared are none of both
     if bad.any():
         i = int(bad.argmax())
         hint = "mirrored axes (a left-handed frame)?" if off[i] <= ROTATION_TOLERANCE else "another representation?"

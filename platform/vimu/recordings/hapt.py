@@ -45,7 +45,7 @@ def read(
     channels: dict[tuple[str, Kind], Channel] = {}
     units: dict[Kind, float] = {"acc": config.acc_unit_m_s2, "gyr": config.gyr_unit_rad_s}
     for kind, unit in units.items():
-        values = numbers([line.split() for line in lines[kind][span[0] - 1 : span[1]]], 3) * unit
+        values = numbers([line.split(None, 3) for line in lines[kind][span[0] - 1 : span[1]]], 3) * unit
         channels[sensor.placement, kind] = sampled_evenly(
             str(path),
             f"{sensor.placement} {kind}",

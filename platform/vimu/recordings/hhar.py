@@ -11,8 +11,10 @@ Source: Stisen et al., SenSys 2015; UCI repository, "Heterogeneity Activity Reco
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import Float
@@ -22,12 +24,16 @@ from vimu.recordings.channels import Channel, Kind, even_recording
 from vimu.recordings.config import RecordingConfig
 from vimu.recordings.scale import check_scale
 from vimu.recordings.stretches import Stretch
-from vimu.recordings.text_lines import numbers
+from vimu.recordings.text_lines import lines_of, numbers
 from vimu.recordings.timeline import sample_times
 
 HEADER = b"Index,Arrival_Time,Creation_Time,x,y,z,User,Model,Device,gt"
-MAX_STRETCH_BYTES = 2**28
+MAX_STRETCH_BYTES = 2**26
 """Ten minutes at 200 Hz have 12 MB."""
+MAX_LINE_BYTES = 4096
+"""HHAR's lines have a hundred; a longer one is no line of the table, and is never held whole."""
+MAX_RUNS = 50_000
+"""HHAR has some thousand: nine people, eight phones, six activities, a few times each."""
 PLAUSIBLE_HZ = (20.0, 500.0)
 """Of what phones of 2013 to 2015 give: 50 to 200."""
 
@@ -45,9 +51,6 @@ class _Run:
     begins_ms: int
     ends_ms: int
 
-    def shared_ms(self, other: "_Run") -> int:
-        return min(self.ends_ms, other.ends_ms) - max(self.begins_ms, other.begins_ms)
-
 
 def gyro_path(path: Path) -> Path:
     """The table of angular velocity beside one of acceleration."""
@@ -60,21 +63,43 @@ def stretches(path: Path, config: RecordingConfig) -> list[Stretch]:
     A run without a gyroscope's has none in its span, and is rejected when it is read.
 
     Raises:
-        Rejection: a table is missing, or is none of HHAR.
+        Rejection: a table is missing, is none of HHAR, or changes user, device or activity too often.
     """
     del config
     gyro = gyro_path(path)
     turning: dict[Key, list[_Run]] = defaultdict(list)
     for run in _runs(gyro):
         turning[run.key].append(run)
+    in_time = {key: _InTime(runs) for key, runs in turning.items()}
     found = []
     for run in _runs(path):
         user, device, activity = run.key
-        best = max(turning[run.key], key=run.shared_ms, default=None)
-        there = best is not None and run.shared_ms(best) > 0
-        span = (run.first_byte, run.end_byte, *((best.first_byte, best.end_byte) if best and there else ()))
+        best = in_time[run.key].most_shared(run) if run.key in in_time else None
+        span = (run.first_byte, run.end_byte, *((best.first_byte, best.end_byte) if best else ()))
         found.append(Stretch(activity, span, user, f"{user} {device}", (gyro,)))
     return found
+
+
+class _InTime:
+    """Runs of one key by time. Those of a phone with a sound clock share no moment: few are compared with another."""
+
+    def __init__(self, runs: list[_Run]) -> None:
+        self._runs = sorted(runs, key=lambda run: run.begins_ms)
+        self._begins = np.array([run.begins_ms for run in self._runs])
+        self._ends = np.array([run.ends_ms for run in self._runs])
+        self._all_ended = np.maximum.accumulate(self._ends)
+
+    def most_shared(self, other: _Run) -> _Run | None:
+        """The one that overlaps `other` most, the earliest of equals; None where none does."""
+        first = int(np.searchsorted(self._all_ended, other.begins_ms, side="right"))
+        stop = int(np.searchsorted(self._begins, other.ends_ms, side="left"))
+        if first >= stop:
+            return None
+        shared = np.minimum(self._ends[first:stop], other.ends_ms) - np.maximum(
+            self._begins[first:stop], other.begins_ms
+        )
+        best = int(shared.argmax())
+        return self._runs[first + best] if shared[best] > 0 else None
 
 
 def read(
@@ -84,40 +109,66 @@ def read(
     if len(span) != 4:
         raise Rejection(str(path), Reason.MISSING_SENSOR, f"`{gyro_path(path).name}` has nothing from that time")
     placement = config.sensors[config.sensor_ids(sensors)[0]].placement
+    notes: list[str] = []
     channels: dict[tuple[str, Kind], Channel] = {
-        (placement, "acc"): _channel(path, span[:2], f"{placement} acc", config.acc_unit_m_s2, config),
-        (placement, "gyr"): _channel(gyro_path(path), span[2:], f"{placement} gyr", config.gyr_unit_rad_s, config),
+        (placement, "acc"): _channel(path, span[:2], f"{placement} acc", config.acc_unit_m_s2, config, notes),
+        (placement, "gyr"): _channel(
+            gyro_path(path), span[2:], f"{placement} gyr", config.gyr_unit_rad_s, config, notes
+        ),
     }
     check_scale(str(path), f"{placement} acc", channels[placement, "acc"].values)
-    return even_recording(str(path), channels, config, sensors=sensors, rate_hz=rate_hz)
+    return even_recording(str(path), channels, config, sensors=sensors, rate_hz=rate_hz, notes=notes)
 
 
 def _runs(path: Path) -> list[_Run]:
-    """One pass over a table of a gigabyte, which never stands in memory."""
+    """One pass over a table of a gigabyte, which never stands in memory.
+
+    A line that is none of the table belongs to the run before it, or to the first one, as a lost sample: `read` counts
+    it.
+    """
     runs: list[_Run] = []
     names: tuple[bytes, bytes, bytes] | None = None
+    torn_from: int | None = None
     try:
         with path.open("rb") as stream:
-            at = len(stream.readline(4096))
-            stream.seek(0)
-            if stream.readline(4096).strip() != HEADER:
+            if stream.readline(MAX_LINE_BYTES).strip() != HEADER:
                 raise Rejection(str(path), Reason.UNREADABLE, f"its first line must be `{HEADER.decode()}`")
-            for line in stream:
-                start, at = at, at + len(line)
+            for start, at, line in _lines(stream):
                 words = line.rstrip().rsplit(b",", 4)
                 if len(words) != 5 or not (arrival := _arrival(line)):
-                    continue  # no line of the table; within a run it is a lost sample
+                    if runs:
+                        runs[-1].end_byte = at
+                    elif torn_from is None:
+                        torn_from = start
+                    continue
                 if names == (words[1], words[3], words[4]):
                     runs[-1].end_byte, runs[-1].ends_ms = at, arrival
                     continue
+                if len(runs) == MAX_RUNS:
+                    detail = f"changes user, device or activity more than {MAX_RUNS:,} times"
+                    raise Rejection(str(path), Reason.OVERSIZED, detail)
                 names = (words[1], words[3], words[4])
                 user, device, activity = (name.decode("utf-8", "replace") for name in names)
-                runs.append(_Run((user, device, activity), start, at, arrival, arrival))
+                first_byte, torn_from = start if torn_from is None else torn_from, None
+                runs.append(_Run((user, device, activity), first_byte, at, arrival, arrival))
     except FileNotFoundError as error:
         raise Rejection(str(path), Reason.MISSING_SENSOR, f"there is no `{path.name}`") from error
     except OSError as error:
         raise Rejection(str(path), Reason.UNREADABLE, str(error)) from error
     return runs
+
+
+def _lines(stream: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
+    """First byte of each line, the one after it, and the line; nothing for one that is too long."""
+    start = at = stream.tell()
+    while line := stream.readline(MAX_LINE_BYTES):
+        at += len(line)
+        if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
+            while (rest := stream.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
+                at += len(rest)
+            line, at = b"", at + len(rest)
+        yield start, at, line
+        start = at
 
 
 def _arrival(line: bytes) -> int:
@@ -126,19 +177,25 @@ def _arrival(line: bytes) -> int:
     return int(word) if word.isdigit() and len(word) < 16 else 0
 
 
-def _channel(path: Path, span: tuple[int, ...], name: str, unit: float, config: RecordingConfig) -> Channel:
+def _channel(
+    path: Path, span: tuple[int, ...], name: str, unit: float, config: RecordingConfig, notes: list[str]
+) -> Channel:
+    """One quantity of a run; what was lost of it goes to `notes`."""
     n_bytes = span[1] - span[0]
     if n_bytes > MAX_STRETCH_BYTES:
         raise Rejection(str(path), Reason.OVERSIZED, f"{n_bytes:,} bytes of one activity, limit {MAX_STRETCH_BYTES:,}")
     try:
         with path.open("rb") as stream:
             stream.seek(span[0])
-            lines = stream.read(n_bytes).splitlines()
+            lines = lines_of(path, stream.read(n_bytes))
     except OSError as error:
         raise Rejection(str(path), Reason.UNREADABLE, str(error)) from error
-    rows = numbers([(words[1:2] + words[3:6]) for words in (line.split(b",") for line in lines)], 4)
+    cut = (line.split(b",", 6) if len(line) < MAX_LINE_BYTES else [] for line in lines if line.strip())
+    rows = numbers([words[1:2] + words[3:6] for words in cut], 4)
     good = np.isfinite(rows).all(axis=1)
     n_lost = int((~good).sum())
+    if n_lost:
+        notes.append(f"unreadable_rows: {n_lost} of {len(rows)} of {name}")
     if n_lost > config.max_lost_share * len(rows) or good.sum() < 2:
         raise Rejection(str(path), Reason.UNREADABLE, f"{n_lost:,} of {len(rows):,} lines of {name} are no numbers")
     arrival_s = (rows[good, 0] - rows[good, 0][0]) / 1000

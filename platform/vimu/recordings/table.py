@@ -21,6 +21,8 @@ MAX_BYTES = 2**29
 """PAMAP2's longest file has 0.2 GB."""
 MAX_SAMPLES = 500_000
 """Of one trial, whose lines are taken apart: more than an hour at 100 Hz."""
+BLOCK = 10_000
+"""Lines whose words are held at once."""
 SEPARATORS = {",": b",", ";": b";", "tab": b"\t", "space": None}
 
 
@@ -36,7 +38,7 @@ def stretches(path: Path, config: RecordingConfig) -> list[Stretch]:
     at = _index(path, settings.label, header)
     labels: list[str] = []
     for line in lines:
-        words = _words(line, settings)
+        words = _words(line, settings, at + 1)
         if at < len(words):
             labels.append(words[at].strip().strip(b'"').decode("utf-8", errors="replace"))
         else:
@@ -59,22 +61,24 @@ def read(
     if len(lines) > MAX_SAMPLES:
         detail = f"{len(lines):,} samples of one trial, the limit is {MAX_SAMPLES:,}"
         raise Rejection(str(path), Reason.OVERSIZED, detail)
-    rows = [_words(line, settings) for line in lines]
-    width = max((len(row) for row in rows), default=0)
+    worn = dict(zip(sensors, (config.sensors[i] for i in config.sensor_ids(sensors)), strict=True))
+    wanted: dict[tuple[str, Kind], list[list[int]]] = {}
+    for placement, sensor in worn.items():
+        assert sensor.columns is not None
+        axes_of: dict[Kind, Axes | None] = {"acc": sensor.columns.acc, "gyr": sensor.columns.gyr}
+        for kind, axes in axes_of.items():
+            if axes is not None:
+                wanted[placement, kind] = [_indices(path, axis, header) for axis in axes]
+    column = _columns(path, lines, settings, {i for axes in wanted.values() for axis in axes for i in axis})
     channels: dict[tuple[str, Kind], Channel] = {}
     units: dict[Kind, float] = {"acc": config.acc_unit_m_s2, "gyr": config.gyr_unit_rad_s}
-    for placement, number in zip(sensors, config.sensor_ids(sensors), strict=True):
-        sensor = config.sensors[number]
-        assert sensor.columns is not None
-        wanted: dict[Kind, Axes | None] = {"acc": sensor.columns.acc, "gyr": sensor.columns.gyr}
-        for kind, axes in wanted.items():
-            if axes is None:
-                continue
-            values = np.stack([_column(path, axis, header, rows, width) for axis in axes], axis=1)
-            channels[placement, kind] = sampled_evenly(
-                str(path), f"{placement} {kind}", values * units[kind], rate_hz=sensor.rate_hz,
-                max_lost_share=config.max_lost_share,
-            )  # fmt: skip
+    for (placement, kind), axes_at in wanted.items():
+        values = np.stack([np.sum([column[i] for i in axis], axis=0) for axis in axes_at], axis=1)
+        channels[placement, kind] = sampled_evenly(
+            str(path), f"{placement} {kind}", values * units[kind], rate_hz=worn[placement].rate_hz,
+            max_lost_share=config.max_lost_share,
+        )  # fmt: skip
+    for placement in sensors:
         check_scale(str(path), f"{placement} acc", channels[placement, "acc"].values)
     return even_recording(str(path), channels, config, sensors=sensors, rate_hz=rate_hz)
 
@@ -98,8 +102,8 @@ def _lines(path: Path, settings: TableSettings) -> tuple[list[bytes], list[str]]
     return lines[n:], header
 
 
-def _words(line: bytes, settings: TableSettings) -> list[bytes]:
-    return line.split(SEPARATORS[settings.separator])
+def _words(line: bytes, settings: TableSettings, n_cuts: int = -1) -> list[bytes]:
+    return line.split(SEPARATORS[settings.separator], n_cuts)
 
 
 def _index(path: Path, column: int | str, header: list[str]) -> int:
@@ -111,12 +115,22 @@ def _index(path: Path, column: int | str, header: list[str]) -> int:
     return header.index(column)
 
 
-def _column(
-    path: Path, column: Column, header: list[str], rows: list[list[bytes]], width: int
-) -> Float[np.ndarray, " samples"]:
-    """One axis: a column, or the sum of several; NaN where a line lacks it or has no number there."""
-    at = [_index(path, part, header) for part in (column if isinstance(column, tuple) else (column,))]
-    if max(at) >= width:
-        raise Rejection(str(path), Reason.MISSING_SENSOR, f"must have a column {max(at)}, but its lines have {width}")
-    picked = [[row[i] for i in at] if max(at) < len(row) else [] for row in rows]
-    return np.asarray(numbers(picked, len(at)).sum(axis=1))
+def _indices(path: Path, column: Column, header: list[str]) -> list[int]:
+    return [_index(path, part, header) for part in (column if isinstance(column, tuple) else (column,))]
+
+
+def _columns(
+    path: Path, lines: list[bytes], settings: TableSettings, wanted: set[int]
+) -> dict[int, Float[np.ndarray, " samples"]]:
+    """The columns `wanted`; NaN where a line lacks one or has no number there. A block's words are held at a time."""
+    parts: dict[int, list[Float[np.ndarray, " block"]]] = {i: [] for i in wanted}
+    width = 0
+    for begin in range(0, len(lines), BLOCK):
+        rows = [_words(line, settings, max(wanted) + 1) for line in lines[begin : begin + BLOCK]]
+        width = max(width, *map(len, rows))
+        for i, part in parts.items():
+            part.append(numbers([row[i : i + 1] for row in rows], 1)[:, 0])
+    if max(wanted) >= width:
+        detail = f"must have a column {max(wanted)}, but its lines have {width}"
+        raise Rejection(str(path), Reason.MISSING_SENSOR, detail)
+    return {i: np.concatenate(part) for i, part in parts.items()}

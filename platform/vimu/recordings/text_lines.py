@@ -8,22 +8,40 @@ from jaxtyping import Float
 
 from vimu.contracts import Reason, Rejection
 
+MAX_LINE_BYTES = 2**16
+"""PAMAP2's lines of 54 numbers have 450 bytes, UCI HAR's of 128 have 2 kB."""
+MAX_LINES = 5_000_000
+"""Each costs some forty bytes besides its own: this many are fourteen hours at 100 Hz."""
+
 
 def read_lines(path: Path, *, max_bytes: int) -> list[bytes]:
-    """The lines of a file.
+    """The lines of a file. Its bytes are held once; what is made of a line is bounded by `MAX_LINE_BYTES`.
 
     Raises:
-        Rejection: `missing_sensor` (no such file), `oversized`, `unreadable`.
+        Rejection: `missing_sensor` (no such file), `oversized` (the file, a line, or too many of them), `unreadable`.
     """
     try:
         size = path.stat().st_size
         if size > max_bytes:
             raise Rejection(str(path), Reason.OVERSIZED, f"{size:,} bytes, the limit is {max_bytes:,}")
-        return path.read_bytes().rstrip().splitlines()  # a blank line at the end is no sample, one before it is
+        data = path.read_bytes().rstrip()  # a blank line at the end is no sample, one before it is
     except FileNotFoundError as error:
         raise Rejection(str(path), Reason.MISSING_SENSOR, f"there is no `{path.name}`") from error
     except OSError as error:
         raise Rejection(str(path), Reason.UNREADABLE, str(error)) from error
+    lines = lines_of(path, data)
+    longest = max(map(len, lines), default=0)
+    if longest > MAX_LINE_BYTES:
+        raise Rejection(str(path), Reason.OVERSIZED, f"a line of {longest:,} bytes, the limit is {MAX_LINE_BYTES:,}")
+    return lines
+
+
+def lines_of(path: Path, data: bytes) -> list[bytes]:
+    """The lines in `data`, a part of the file at `path`. Raises Rejection `oversized`: too many."""
+    n_lines = data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n") + 1
+    if n_lines > MAX_LINES:
+        raise Rejection(str(path), Reason.OVERSIZED, f"{n_lines:,} lines, the limit is {MAX_LINES:,}")
+    return data.splitlines()
 
 
 def numbers(rows: Sequence[Sequence[bytes]], width: int) -> Float[np.ndarray, "samples width"]:

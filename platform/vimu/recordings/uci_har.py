@@ -88,7 +88,7 @@ def _samples(path: Path, span: tuple[int, int]) -> Float[np.ndarray, " samples"]
     lines = read_lines(path, max_bytes=MAX_BYTES)
     if span[1] > len(lines):
         raise Rejection(str(path), Reason.BAD_SHAPE, f"must have {span[1]:,} windows, but has {len(lines):,}")
-    windows = numbers([line.split() for line in lines[span[0] - 1 : span[1]]], LENGTH)
+    windows = numbers([line.split(None, LENGTH) for line in lines[span[0] - 1 : span[1]]], LENGTH)
     if not np.array_equal(windows[1:, :HOP], windows[:-1, HOP:], equal_nan=True):
         raise Rejection(str(path), Reason.BAD_SHAPE, "its windows do not follow on one another as the others' do")
     return np.concatenate([windows[0], windows[1:, HOP:].ravel()])

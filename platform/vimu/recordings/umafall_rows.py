@@ -27,6 +27,9 @@ MAX_BYTES = 64 * 2**20
 COUNTS, AXES = ("timestamp", "sampleno", "sensortype", "sensorid"), ("xaxis", "yaxis", "zaxis")
 COLUMNS = (*COUNTS[:2], *AXES, *COUNTS[2:])
 
+MAX_COLUMNS = 16
+"""Copies have one more than COLUMNS, an empty one; each costs memory."""
+
 COUNT = r"^\d{1,15}$"
 NUMBER = r"^-?\d{1,4}(\.\d+)?([eE]-\d{1,3})?$"
 """No quantity here reaches 10,000: the magnetometer's range is 4,800 uT."""
@@ -107,10 +110,13 @@ def _body(path: Path) -> tuple[bytes, int]:
     if tuple(names) != COLUMNS:
         detail = f"its columns must be {'; '.join(COLUMNS)}, but are {'; '.join(names)[:200]}"
         raise Rejection(str(path), Reason.UNREADABLE, detail)
+    n_columns = first_row[0].count(b";") + 1
+    if n_columns > MAX_COLUMNS:
+        raise Rejection(str(path), Reason.UNREADABLE, f"its first row has {n_columns:,} columns")
     body = (
         data[first_row.start() :].decode("ascii", errors="replace").encode()
     )  # a bad byte costs its row, not the file
-    return body, first_row[0].count(b";") + 1
+    return body, n_columns
 
 
 def _table(path: Path, body: bytes, n_columns: int) -> tuple[pa.Table, int]:

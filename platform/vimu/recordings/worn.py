@@ -16,6 +16,8 @@ ROTATION_TOLERANCE = 0.01
 MAX_TEXT_BYTES = 64 * 2**20
 """Of one sensor's text file: hours."""
 MIN_DURATION_S = 1.0
+MAX_NUMBER = 1e7
+"""Of a time in s, an acceleration in m/s^2: beyond it is damage, and would overflow later."""
 
 TO_OUR_WORLD = {"+y": np.eye(3), "+z": np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])}
 """Turns the file's world into ours, +Y up, by the file's vertical axis."""
@@ -57,7 +59,7 @@ def together(path: Path, rows: Mapping[str, SensorRows], worn: Worn, *, frame: F
         Rejection: `gap`, `too_short`, `non_finite`, `not_a_rotation`.
     """
     for name, sensor in rows.items():
-        _check(path, name, sensor)
+        _check(path, name, sensor, 1 / worn.rate_hz)
     span = usable_span(
         str(path), {name: sensor.times for name, sensor in rows.items()},
         max_gap_s=worn.max_gap_s, edge_s=0.0, min_duration_s=MIN_DURATION_S,
@@ -80,14 +82,16 @@ def together(path: Path, rows: Mapping[str, SensorRows], worn: Worn, *, frame: F
     )  # fmt: skip
 
 
-def _check(path: Path, name: str, sensor: SensorRows) -> None:
+def _check(path: Path, name: str, sensor: SensorRows, period_s: float) -> None:
     if len(sensor.times) < 4:
         raise Rejection(str(path), Reason.TOO_SHORT, f"has {len(sensor.times)} samples of {name}")
-    if (np.diff(sensor.times) <= 0).any():
+    if not (np.diff(sensor.times) > period_s / 2).all():
         raise Rejection(str(path), Reason.UNREADABLE, f"the counter of {name} steps back or stands still")
     for what, values in (("time", sensor.times), ("acceleration", sensor.acc), ("orientation", sensor.ori)):
-        if not np.isfinite(values).all():
-            raise Rejection(str(path), Reason.NON_FINITE, f"{what} of {name} is not finite")
+        if not (np.abs(values) < MAX_NUMBER).all():
+            raise Rejection(
+                str(path), Reason.NON_FINITE, f"{what} of {name} is not finite, or none that a sensor gives"
+            )
     off = np.abs(sensor.ori @ np.swapaxes(sensor.ori, -1, -2) - np.eye(3)).max(axis=(-1, -2))
     bad = (off > ROTATION_TOLERANCE) | (np.linalg.det(sensor.ori) < 0)
     if bad.any():
@@ -142,7 +146,7 @@ def read_columns(
 def check_rate(path: Path, preamble: Sequence[str], key: str, rate_hz: float) -> None:
     """Refuse a file whose lines before the header say another rate. Raises Rejection `unknown_rate`."""
     line = next((line for line in preamble if key in line), "")
-    digits = "".join(c for c in line.partition(key)[2] if c.isdigit() or c == ".")
+    digits = "".join(c for c in line.partition(key)[2] if c in "0123456789.")
     if digits.strip(".") == "" or digits.count(".") > 1 or float(digits) != rate_hz:
         said = line.strip() or "nothing"
         raise Rejection(str(path), Reason.UNKNOWN_RATE, f"`{key}` must say {rate_hz:g} Hz, but it says: {said}")

@@ -1,6 +1,7 @@
 """Configuration: frozen sections, YAML plus `--set`, every error at once."""
 
 import os
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -41,6 +42,15 @@ def _each_once(items: tuple[T, ...]) -> tuple[T, ...]:
 
 EachOnce = Annotated[tuple[T, ...], Field(min_length=1), AfterValidator(_each_once)]
 """Some of them, none twice: a sensor that occurs twice would be two channels of one name."""
+
+
+def regular_expression(pattern: str) -> re.Pattern[str]:
+    """`pattern`, compiled. Raises ValueError, as validators do."""
+    try:
+        return re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:  # `a{99999999999}`, a thousand brackets
+        raise ValueError(f"must be a regular expression ({error})") from error
+
 
 S = TypeVar("S", bound=Section)
 

@@ -217,22 +217,35 @@ def _npy_header(data: memoryview) -> tuple[tuple[int, ...], bool, np.dtype[Any],
     return shape, fortran, dtype, stream.tell()
 
 
-def _counted(load_opcode: Callable[[Any], None]) -> Callable[[Any], None]:
-    def counted(unpickler: "_NotingUnpickler") -> None:
+HASHED = {
+    pickle.SETITEM[0]: slice(-2, -1), pickle.SETITEMS[0]: slice(0, None, 2), pickle.DICT[0]: slice(0, None, 2),
+    pickle.ADDITEMS[0]: slice(None), pickle.FROZENSET[0]: slice(None),
+}  # fmt: skip
+"""Opcodes that hash what they find on the stack, and where."""
+NOTHING = slice(0)
+
+
+def _guarded(load_opcode: Callable[[Any], None], hashed: slice) -> Callable[[Any], None]:
+    """`load_opcode`, counted, and kept from keys of tuples: sixty, each twice the one before, are hashed 2^60 times."""
+
+    def guarded(unpickler: "_NotingUnpickler") -> None:
         unpickler.n_opcodes += 1
         if unpickler.n_opcodes > MAX_PICKLE_OPCODES:
             raise OversizedError(f"more than {MAX_PICKLE_OPCODES:,} opcodes")
+        if any(isinstance(key, tuple | frozenset) for key in unpickler.stack[hashed]):
+            raise ForbiddenError("has a tuple as a key")
         load_opcode(unpickler)
 
-    return counted
+    return guarded
 
 
 class _NotingUnpickler(pickle._Unpickler):
     """Python's own unpickler, not C's, which allocates a memo as large as the pickle says: 64 GB for eight bytes."""
 
-    dispatch = {opcode: _counted(load) for opcode, load in pickle._Unpickler.dispatch.items()}  # noqa: RUF012
+    dispatch = {code: _guarded(load, HASHED.get(code, NOTHING)) for code, load in pickle._Unpickler.dispatch.items()}  # noqa: RUF012
     dispatch[pickle.BYTEARRAY8[0]] = dispatch[pickle.BINBYTES8[0]]  # a bytearray is made before its bytes are seen
     n_opcodes = 0
+    stack: list[Any]
 
     def find_class(self, module: str, name: str) -> type[Note]:
         return note_class(module, name)

@@ -1,12 +1,22 @@
-"""YAML as people edit it, read without surprises: YAML 1.2, no tags, duplicate keys refused, every number finite."""
+"""YAML as people edit it, read without surprises: YAML 1.2, no tags, duplicate keys refused, every number finite.
+
+A hostile file takes neither the machine's memory nor its time: what it may hold is bounded, aliases counted in full.
+"""
 
 import math
 from pathlib import Path
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 
 from vimu.runtime.errors import UserError
+
+MAX_BYTES = 2**20
+"""The longest shipped file has 30 kB."""
+MAX_VALUES = 100_000
+"""Counted as often as aliases repeat them."""
+MAX_DEPTH = 100
+"""Of lists and mappings within one another."""
 
 
 def read_yaml(path: Path) -> dict[str, object]:
@@ -17,10 +27,13 @@ def read_yaml(path: Path) -> dict[str, object]:
             `.nan`/`.inf`.
     """
     try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise UserError(f"`{path}` must be a YAML file of at most {MAX_BYTES:,} bytes, but has {size:,}.")
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise UserError(f"`{path}` does not exist.") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # of decoding, or a name with a zero byte
         raise UserError(f"`{path}` cannot be read: {error}.") from error
     value = parse_yaml(text, where=str(path))
     if not isinstance(value, dict):
@@ -36,15 +49,35 @@ def parse_yaml(text: str, where: str) -> object:
         mark = error.problem_mark
         line = f", line {mark.line + 1}" if mark is not None else ""
         raise UserError(f"`{where}`{line}: {error.problem}.") from error
-    except YAMLError as error:
-        raise UserError(f"`{where}`: {error}") from error
-    _refuse_non_finite(value, where, "")
+    except Exception as error:  # ruamel raises whatever Python does for a number, a date or a depth that is none
+        raise UserError(f"`{where}` must be YAML, but is not: {type(error).__name__}: {error}"[:300] + ".") from error
+    _check_values(value, where)
     return value
 
 
-def _refuse_non_finite(value: object, where: str, at: str) -> None:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise UserError(f"`{where}`: `{at or 'the value'}` must be a finite number, but is {value}.")
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        _refuse_non_finite(item, where, f"{at}.{key}" if at else str(key))
+def _check_values(whole: object, where: str) -> None:
+    """Refuse what is not finite, and what is too much: aliases make millions of values of a few lines, or no end."""
+    left: list[tuple[object, _Place | None, int]] = [(whole, None, 0)]
+    n_values = 0
+    while left:
+        value, at, depth = left.pop()
+        n_values += 1
+        if n_values > MAX_VALUES or depth > MAX_DEPTH:
+            limits = f"{MAX_VALUES:,} values, {MAX_DEPTH} deep"
+            raise UserError(f"`{where}` must hold at most {limits}, but with its aliases holds more.")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"`{where}`: `{_dotted(at)}` must be a finite number, but is {value}.")
+        items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        left += [(item, (at, key), depth + 1) for key, item in items]
+
+
+_Place = tuple["_Place | None", object]
+"""A key, and the place of the section that it is in."""
+
+
+def _dotted(at: _Place | None) -> str:
+    keys = []
+    while at is not None:
+        at, key = at
+        keys.append(str(key))
+    return ".".join(reversed(keys)) or "the value"

@@ -65,14 +65,16 @@ class TextEncoder(nn.Module):
             raise UserError("`transformers` must be installed, but is not: pip install 'vimu[lanhar]'") from error
         disable_progress_bar()
         at = str(files.folder)
-        self._tokens = AutoTokenizer.from_pretrained(at, local_files_only=True, trust_remote_code=False)
+        self._tokens = AutoTokenizer.from_pretrained(at, local_files_only=True, trust_remote_code=False)  # nosec B615
         if random_seed is None:
-            model = AutoModel.from_pretrained(at, local_files_only=True, trust_remote_code=False, use_safetensors=True)
+            model = AutoModel.from_pretrained(  # nosec B615
+                at, local_files_only=True, trust_remote_code=False, use_safetensors=True
+            )
         else:
             with torch.random.fork_rng():
                 torch.manual_seed(random_seed)
                 model = AutoModel.from_config(
-                    AutoConfig.from_pretrained(at, local_files_only=True, trust_remote_code=False)
+                    AutoConfig.from_pretrained(at, local_files_only=True, trust_remote_code=False)  # nosec B615
                 )
         layers = getattr(getattr(model, "encoder", None), "layer", None)
         if layers is None or n_tuned > len(layers):

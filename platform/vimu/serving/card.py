@@ -17,7 +17,7 @@ FEW_SUBJECTS = 10
 def render_card(card: Mapping[str, Any]) -> str:
     """The card as Markdown."""
     template = files("vimu.serving").joinpath("card.md.j2").read_text(encoding="utf-8")
-    environment = Environment(trim_blocks=True, lstrip_blocks=True, autoescape=False)  # noqa: S701 - Markdown
+    environment = Environment(trim_blocks=True, lstrip_blocks=True, autoescape=False)  # noqa: S701 (Markdown)  # nosec B701
     return environment.from_string(template).render(**card)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import ray.train
 from ray.train import Checkpoint, FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.torch import TorchTrainer
 
 from vimu.runtime.console import console, echo_lines
 from vimu.runtime.resources import ONE_CPU, Needs
@@ -26,6 +26,7 @@ from vimu.semantics.fits import Fitter
 from vimu.semantics.rules import Rules
 from vimu.semantics.shared_states import shared_states
 from vimu.semantics.taught import Texts
+from vimu.training.process_group import NodesTorchConfig
 from vimu.training.resume import seal, sealed_parts
 
 MAX_FAILURES = 3
@@ -85,7 +86,7 @@ def align_on_ray(
         scaling_config=ScalingConfig(
             num_workers=min(n_workers, len(missing)), use_gpu=False, resources_per_worker=needs.bundle
         ),
-        torch_config=TorchConfig(backend="gloo"),
+        torch_config=NodesTorchConfig(backend="gloo"),
         run_config=RunConfig(
             name=f"attempt-{attempt}", storage_path=str(storage),
             failure_config=FailureConfig(max_failures=MAX_FAILURES),

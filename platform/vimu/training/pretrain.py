@@ -7,13 +7,14 @@ from pathlib import Path
 
 import ray
 from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.torch import TorchTrainer
 
 from vimu.runtime.console import console, echo_lines
 from vimu.runtime.metrics import labels
 from vimu.runtime.resources import DEFAULTS, ResourceSettings, require
 from vimu.runtime.storage import StoredFile
 from vimu.training.loop import LossNotFiniteError
+from vimu.training.process_group import NodesTorchConfig
 from vimu.training.resume import newest_whole
 from vimu.training.settings import PretrainSettings
 from vimu.training.tracking import MLFLOW_VARIABLE, require_mlflow
@@ -82,7 +83,7 @@ def pretrain_on_ray(
             use_gpu=use_gpu,
             resources_per_worker=per_worker,
         ),
-        torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if use_gpu else "gloo"),
+        torch_config=NodesTorchConfig(backend="cpu:gloo,cuda:nccl" if use_gpu else "gloo"),
         run_config=RunConfig(
             name=f"attempt-{attempt}",
             storage_path=str(storage),

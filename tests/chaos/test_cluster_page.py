@@ -65,7 +65,7 @@ def test_its_loopback_commands_do_what_it_says(alone, repo, tmp_path, demo_body)
     with config.open("w") as stream:
         YAML().dump(json.loads(json.dumps(raw)), stream)
     here = f"{Path(sys.executable).parent}/"  # the environment of this test, in the place of the checkout's
-    script = block.replace("$PWD/.venv/bin/", here).replace(".venv/bin/", here).replace("$PWD/my.yaml", str(config))
+    script = re.sub(r"(\$PWD/)?\.venv/bin/", here, block).replace("$PWD/my.yaml", str(config))
     done = alone(script, repo, HOME=str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / ".ray" / "auth_token").stat().st_mode & 0o077 == 0

@@ -10,7 +10,7 @@ from published_windows import publish_windows
 from vimu.runtime.published import open_published
 
 pytestmark = [pytest.mark.ray, pytest.mark.chaos]
-ACTOR = "ray::MapWorker(MapBatches(HttpRequest"
+ACTOR = "ray::MapWorker(Map(_preprocess)->MapBatches(HttpRequest"
 N_WINDOWS, CONCURRENCY, KILL_AT = 60, 4, (0.25, 0.6)
 
 

@@ -129,7 +129,7 @@ def test_synthesis_and_training_share_machines_without_starving_each_other(confi
     for job in ("synthesize", "prepare"):
         code, said = run(config, script=f"jobs/{job}.py")
         assert code == 0, said
-    write_amass(tmp_path / "more", n_subjects=60, takes_per_category=2)
+    write_amass(tmp_path / "more", n_subjects=150, takes_per_category=2)
     more = configured(tmp_path / "busy", [tmp_path / "more"])
     marks = tmp_path / "busy" / "runs" / "chaos" / ".synthesize.staging" / ".tasks"
     with machines(2, ["training", "synthesis"]) as made:

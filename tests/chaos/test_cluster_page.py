@@ -58,7 +58,8 @@ def test_its_loopback_commands_do_what_it_says(alone, repo, tmp_path, demo_body)
             "real": {"recordings": "dip", "root": str(tmp_path / "dip"), "synthetic": True},
             "virtual_split": {"n_folds": 4}, "real_split": {"test_groups": ["s_04"], "val_groups": ["s_03"]},
         },
-        "pretrain": {"epochs": 3, "model": {"widths": [8, 8], "hidden": 8}}, "tune": {"n_trials": 2, "pretrain_epochs": 3},
+        "pretrain": {"epochs": 3, "model": {"widths": [8, 8], "hidden": 8}},
+        "tune": {"n_trials": 2, "pretrain_epochs": 3},
         "finetune": {"epochs": 2, "seeds": [0]},
     }  # fmt: skip
     config = tmp_path / "my.yaml"

@@ -1,13 +1,36 @@
 """What /proc says of processes: which belong to a folder, what memory is their own, how many files they have open."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 
 def of_folder(folder: Path) -> list[int]:
     """Living processes that name a folder in their command, or have a file below it open."""
-    return [pid for pid in _all() if pid != os.getpid() and _state(pid) not in ("", "Z") and _belongs(pid, str(folder))]
+    return [pid for pid in processes() if pid != os.getpid() and is_alive(pid) and belongs(pid, folder)]
+
+
+def processes() -> list[int]:
+    """Ids of all that are in the table, those that have ended and wait for their parent among them."""
+    return [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit()]
+
+
+def is_alive(pid: int) -> bool:
+    """Whether it is more than an entry in the table."""
+    return _fields(pid)[:1] not in ([], ["Z"])
+
+
+def children(pid: int) -> list[int]:
+    return [p for p in processes() if _fields(p)[1:2] == [str(pid)]]
+
+
+def belongs(pid: int, folder: Path) -> bool:
+    """Whether it names the folder in its command, or has a file below it open."""
+    if str(folder) in title(pid):
+        return True
+    try:
+        return any(str(p.readlink()).startswith(str(folder)) for p in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:  # gone, or another user's
+        return False
 
 
 def title(pid: int) -> str:
@@ -31,21 +54,9 @@ def open_files(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
-def _all() -> Iterator[int]:
-    return (int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit())
-
-
-def _state(pid: int) -> str:
+def _fields(pid: int) -> list[str]:
+    """State, parent and so on: what follows the name in `stat`; empty where it is gone."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (OSError, IndexError):
-        return ""
-
-
-def _belongs(pid: int, folder: str) -> bool:
-    if folder in title(pid):
-        return True
-    try:
-        return any(str(p.readlink()).startswith(folder) for p in Path(f"/proc/{pid}/fd").iterdir())
-    except OSError:  # gone, or another user's
-        return False
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []

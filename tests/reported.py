@@ -1,7 +1,11 @@
 """A small published run, made without Ray or torch: stages as the report of a run reads them."""
 
+import csv
+import hashlib
 import json
+import re
 from collections.abc import Sequence
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -241,3 +245,28 @@ def _crossval(folder: Path, classes: tuple[str, ...]) -> None:
 
 def _evaluate(folder: Path, classes: tuple[str, ...]) -> None:
     _scored(folder, "evaluate", classes, "test", protocol="holdout", split_protocol="subjects_apart")
+
+
+def changed(stage: Path, file: str, content: bytes) -> None:
+    """Put other bytes into a published stage, as if it had been published with them."""
+    (stage / file).write_bytes(content)
+    told = json.loads((stage / "manifest.json").read_text())
+    [entry] = [f for f in told["files"] if f["path"] == file]
+    entry |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    resealed(stage, json.dumps(told))
+
+
+def resealed(stage: Path, manifest: str) -> None:
+    """Give a published stage another manifest."""
+    (stage / "manifest.json").write_text(manifest)
+    (stage / "_SUCCESS").write_text(hashlib.sha256(manifest.encode()).hexdigest())
+
+
+def words(page: str) -> str:
+    """What a page says, without its tags."""
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", page)).split())
+
+
+def csv_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))

@@ -19,7 +19,6 @@ SIZE = (1280, 720)
 @pytest.fixture(scope="session")
 def chromium() -> Path:
     """Skips with a reason where a part is missing."""
-    pytest.importorskip("selenium", reason="selenium is not installed")
     for program in ("chromium", "chromedriver"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed: apt-get install chromium chromium-driver")

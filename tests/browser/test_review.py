@@ -10,9 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip("selenium")
-
 from selenium.webdriver.common.keys import Keys
 
 from clips_without_ray import synthesized

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from benchmarks.processes import title
 from running_job import PATIENCE_S, wait_for
 
 PORT = 6379
@@ -47,10 +48,10 @@ class Machines:
         """Cut machine `i` off; what runs on it goes on alone."""
         _ip_link("-n", self.hub, "link", "set", f"port{i}", "down")
 
-    def working(self, i: int, title: str) -> list[int]:
+    def working(self, i: int, begins: str) -> list[int]:
         """Processes of machine `i` whose title begins so."""
         said = subprocess.run(["ip", "netns", "pids", self.names[i]], capture_output=True, text=True, check=True)
-        return [pid for pid in map(int, said.stdout.split()) if _title(pid).startswith(title)]
+        return [pid for pid in map(int, said.stdout.split()) if title(pid).startswith(begins)]
 
     def alive(self) -> int:
         """How many nodes the head believes to be there."""
@@ -142,10 +143,3 @@ def _ip(i: int) -> str:
 
 def _ip_link(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True, capture_output=True)
-
-
-def _title(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-    except OSError:
-        return ""

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.processes import belongs, is_alive, processes, title
+
 REPO = Path(__file__).resolve().parents[2]
 PATIENCE_S = 150.0
 
@@ -42,7 +44,7 @@ class Job:
 
     def titled(self, begins: str) -> list[int]:
         """Process ids of the Ray workers whose title begins so."""
-        return [pid for pid in self.processes() if _title(pid).startswith(begins)]
+        return [pid for pid in self.processes() if title(pid).startswith(begins)]
 
     def kill_a_worker(self) -> int:
         """SIGKILL one that is at a task; 1, for it does not return before."""
@@ -51,11 +53,11 @@ class Job:
 
     def processes(self) -> list[int]:
         """All processes of the job's Ray, and the job."""
-        return [pid for pid in _pids() if pid == self.process.pid or _belongs(pid, str(self.ray_folder))]
+        return [pid for pid in processes() if pid == self.process.pid or belongs(pid, self.ray_folder)]
 
     def living(self) -> list[int]:
         """Those of `processes` that are more than an entry in the table of processes."""
-        return [pid for pid in self.processes() if _state(pid) not in (None, "Z")]
+        return [pid for pid in self.processes() if is_alive(pid)]
 
     def end(self) -> tuple[int, str]:
         """Exit code and what it said, when it has ended by itself."""
@@ -107,13 +109,13 @@ def kill(pid: int) -> int:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return 0
-    wait_for(lambda: _state(pid) in (None, "Z"))
+    wait_for(lambda: not is_alive(pid))
     return 1
 
 
 def settled(job: Job) -> set[str]:
     """What the shards are when the Ray of a killed driver has ended: until then its workers may finish one."""
-    wait_for(lambda: not [pid for pid in job.living() if not any(agent in _title(pid) for agent in AGENTS)])
+    wait_for(lambda: not [pid for pid in job.living() if not any(agent in title(pid) for agent in AGENTS)])
     return job.finished()
 
 
@@ -133,40 +135,3 @@ def wait_for(condition: Callable[[], object], check: Callable[[], None] = lambda
         check()
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)
-
-
-def children(pid: int) -> list[int]:
-    """Process ids of a process's children."""
-    return [p for p in _pids() if _stat(p)[1:2] == [str(pid)]]
-
-
-def _pids() -> list[int]:
-    return [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit()]
-
-
-def _title(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-    except OSError:
-        return ""
-
-
-def _stat(pid: int) -> list[str]:
-    """State, parent, ...: the fields after the name."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return []
-
-
-def _state(pid: int) -> str | None:
-    return next(iter(_stat(pid)), None)
-
-
-def _belongs(pid: int, folder: str) -> bool:
-    if folder in _title(pid):
-        return True
-    try:
-        return any(str(p.readlink()).startswith(folder) for p in Path(f"/proc/{pid}/fd").iterdir())
-    except OSError:  # gone, or another user's
-        return False

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from benchmarks.processes import children
 from invariants import check_result
-from running_job import children, job, share
+from running_job import job, share
 
 pytestmark = [pytest.mark.ray, pytest.mark.chaos]
 

@@ -16,6 +16,7 @@ import torch
 from scipy import sparse
 from scipy.spatial.transform import Rotation
 
+from asf_text import ASF
 from fuzz.container import packed
 from vimu.contracts import SMPL_PARENTS
 
@@ -105,47 +106,11 @@ def bvh() -> list[bytes]:
     return [BVH.encode(), BVH.replace("\n", "\r\n").replace("  ", "\t").encode()]
 
 
-ASF = """# a comment
-:version 1.10
-:units
-  mass 1.0
-  length 0.45
-  angle deg
-:root
-   order TX TY TZ RX RY RZ
-   axis XYZ
-   position 0 0 0
-   orientation 0 0 0
-:bonedata
-  begin
-     id 1
-     name thigh
-     direction 0 -1 0
-     length 4.5
-     axis 0 0 90 XYZ
-    dof rx rz
-    limits (-160.0 20.0)
-           (-60.0 70.0)
-  end
-  begin
-     id 2
-     name shin
-     direction 0 -1 0
-     length 9
-     axis 0 0 0 XYZ
-  end
-:hierarchy
-  begin
-    root thigh
-    thigh shin
-  end
-"""
-
-
 def asf_amc() -> list[bytes]:
-    frames = [f"{i}\nroot 0 {16 + i} 0 1 2 3\nthigh {i} 5.5" for i in range(1, 5)]
+    frames = [f"{i}\nroot 0 {16 + i} 0 1 2 3\nthigh {i} 5.5 0" for i in range(1, 5)]
     amc = _text("# c", ":FULLY-SPECIFIED", ":DEGREES", *frames)
-    return [packed([amc, ASF.encode()]), packed([amc, ASF.replace("length 0.45", "length 1").encode()])]
+    commented = "# a comment\n" + ASF.replace("length 0.45", "length 1")
+    return [packed([amc, ASF.encode()]), packed([amc, commented.encode()])]
 
 
 def umafall() -> list[bytes]:

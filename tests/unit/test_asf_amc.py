@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from skeleton_probe import LEFT, UP, Body, dot
 
 import vimu
+from asf_text import ASF
 from vimu.archives import asf_amc
 from vimu.archives.asf import read_asf
 from vimu.archives.asf_amc import read_amc
@@ -22,43 +23,6 @@ CONFIG = ArchiveConfig(
     name="test", reader="asf_amc", licence="none", evidence="made up", unit_m=0.0254, up="+y", rate_hz=120,
     segments={"pelvis": {"joint": "root", "end": "shin", "left": "+x", "up": "+y"}},
 )  # fmt: skip
-ASF = """:version 1.10
-:units
-  mass 1.0
-  length 0.45
-  angle deg
-:documentation
-   written: by hand
-:root
-   order TX TY TZ RX RY RZ
-   axis XYZ
-   position 0 0 0
-   orientation 0 0 0
-:bonedata
-  begin
-     id 1
-     name thigh
-     direction 0 -1 0
-     length 4.5
-     axis 0 0 90 XYZ
-    dof rx ry rz
-    limits (-160.0 20.0)
-           (-70.0 70.0)
-           (-60.0 70.0)
-  end
-  begin
-     id 2
-     name shin
-     direction 0 -1 0
-     length 9
-     axis 0 0 0 XYZ
-  end
-:hierarchy
-  begin
-    root thigh
-    thigh shin
-  end
-"""
 AMC = "#!OML:ASF made up\n:FULLY-SPECIFIED\n:DEGREES\n" + "".join(
     f"{i}\nroot {i} 18 0 0 {10 * i} 0\nthigh {5 * i} 0 30\n" for i in range(1, 6)
 )

@@ -5,7 +5,6 @@ import json
 import pytest
 from s3fs import S3FileSystem
 
-from object_store import s3_server
 from vimu.runtime.errors import UserError
 from vimu.runtime.manifest import Outcome
 from vimu.runtime.publish import publish, publishing_state, reused
@@ -13,12 +12,6 @@ from vimu.runtime.published import SUCCESS, open_published
 from vimu.runtime.storage import create, files_below, location, remove, stored
 
 IDENTITY = {"stage": "s", "settings": {"a": 1}, "inputs": {"files": "one"}}
-
-
-@pytest.fixture(scope="module")
-def bucket():
-    with s3_server() as uri:
-        yield uri
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-from object_store import s3_server
 from vimu.cli import app
 from vimu.runtime.manifest import Outcome
 from vimu.runtime.publish import IDENTITY, publish, reused
@@ -18,12 +17,6 @@ from vimu.stages.retention import DAY_S, survey
 DAYS = 14.0
 LATER = time.time() + 30 * DAY_S
 """Objects cannot be made older: the look is taken later."""
-
-
-@pytest.fixture(scope="module")
-def bucket():
-    with s3_server() as uri:
-        yield uri
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from deploy import audit
 from deploy.audit import Allowed, Found, allowed, found_in, not_allowed
 from deploy.dependencies import PAGE, class_of, dependencies, pins, reachable
+from deploy.sbom import bill
 
 from vimu.runtime.config import configs_folder, validate
 from vimu.runtime.yaml import read_yaml
@@ -101,9 +102,6 @@ def test_only_an_unreachable_database_lets_an_audit_that_did_not_run_pass(
 
 
 def test_the_bill_of_materials_holds_every_pin():
-    pytest.importorskip("cyclonedx", reason="pip-audit brings it: pip install -e '.[dev]'")
-    from deploy.sbom import bill
-
     assert {(c.name, c.version) for c in bill().components} == set(pins().items())
 
 

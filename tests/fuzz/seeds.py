@@ -7,7 +7,6 @@ import lzma
 import pickle
 import tarfile
 import zipfile
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -241,7 +240,3 @@ def unpacking() -> list[bytes]:
 def seeds_of(reader: str) -> tuple[bytes, ...]:
     """The valid inputs of a target, by its name."""
     return tuple(globals()[reader]())
-
-
-def all_seeds(readers: list[str]) -> Iterator[tuple[str, bytes]]:
-    return ((reader, seed) for reader in readers for seed in seeds_of(reader))

@@ -43,7 +43,7 @@ TESTS: dict[str, Sequence[str]] = {
     "imu.placement_error": ["placement_error"],
     "imu.presets": ["presets", "own_yaml", "placement_error"],
     "imu.virtual": ["kinematics", "presets", "placement_error"],
-    "body.models": ["smpl_family", "smpl_body"],
+    "body.models": ["smpl_family", "smpl_body", "review_takes"],
     "body.placement": ["skeleton_body", "smpl_body", "placement_error", "own_yaml"],
     "body.skeleton": ["skeleton_body", "rigs"],
     "body.smpl": ["smpl_body", "smpl_family"],

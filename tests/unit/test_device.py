@@ -145,6 +145,13 @@ def test_bias_and_gain_are_constant_in_a_take_and_spread_over_takes():
     np.testing.assert_allclose(error.std(axis=0), np.hypot(0.03, 0.02 * true), rtol=0.06)
 
 
+def test_sensors_read_together_have_a_bias_and_a_gain_each():
+    two = resting(4, sensors=("waist", "left_wrist"))
+    for faults in ({"bias_std": 0.03}, {"scale_std": 0.02}):
+        error = apply_device(two, device(**faults), rng()).acc[0] - apply_device(two, device(), rng()).acc[0]
+        assert len(np.unique(error.round(5))) == 6, "an axis of a sensor errs as another one does"
+
+
 def test_jitter_shifts_instants_and_never_their_order():
     worn = device(rate_hz=20, clock_jitter_ms=2.0)
     instants = sampling_instants(6000, 60.0, worn, rng())

@@ -24,6 +24,15 @@ def test_constant_acceleration_is_recovered_at_any_rate(rate_hz, span_frames, a)
     np.testing.assert_allclose(acc[:, 0], np.tile(a, (len(acc), 1)), atol=1e-7 * rate_hz**2 + 1e-9)
 
 
+@pytest.mark.parametrize("n", [4, 5, 6])
+def test_a_difference_over_parts_of_frames_has_no_frame_one_or_more(n):
+    """Half-width 1.5: two frames at either end have no neighbour."""
+    t = np.arange(n) / 60
+    position = (0.5 * np.array([1.0, -2.0, 3.0]) * t[:, None] ** 2)[:, None]
+    acc = linear_acceleration(position, rate_hz=60.0, span_frames=1.5)
+    np.testing.assert_allclose(acc[:, 0], np.tile([1.0, -2.0, 3.0], (n - 4, 1)), atol=1e-8)
+
+
 def test_the_plain_formula_is_the_papers():
     p = np.random.default_rng(0).normal(size=(7, 2, 3))
     acc = linear_acceleration(p, rate_hz=60.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import butter, sosfilt
 
-from vimu.imu.measurement import noise_density, still_windows, white_noise_std
+from vimu.imu.measurement import noise_density, saturation, share_of_steps, still_windows, white_noise_std
 
 
 def test_white_noise_is_found_beneath_a_smooth_motion():
@@ -13,6 +13,22 @@ def test_white_noise_is_found_beneath_a_smooth_motion():
     std = np.array([0.1, 0.5, 1.0])
     readings = motion + np.random.default_rng(0).normal(size=motion.shape) * std
     np.testing.assert_allclose(white_noise_std(readings), std, rtol=0.03)
+
+
+def test_readings_in_whole_steps_are_told_from_others():
+    rng = np.random.default_rng(0)
+    whole = 0.25 * rng.integers(-40, 40, size=(3000, 3))
+    assert share_of_steps(whole, 0.25) == share_of_steps(whole + 0.049 * 0.25, 0.25) == 1.0
+    assert share_of_steps(whole + 0.051 * 0.25, 0.25) == share_of_steps(whole + 0.125, 0.25) == 0.0
+    assert share_of_steps(rng.uniform(-10, 10, size=(3000, 3)), 0.25) == pytest.approx(0.1, abs=0.01)
+
+
+def test_the_range_is_where_readings_pile_up_either_way():
+    t = np.arange(4000)[:, None] / 100
+    shaken = np.clip(3 * np.sin(t * [1.0, 1.3, 1.7]), -2, 2)
+    greatest, n = saturation(shaken, 0.01)
+    assert greatest == 2 and n == (np.abs(shaken) == 2).sum() + ((np.abs(shaken) > 1.99) & (np.abs(shaken) < 2)).sum()
+    assert saturation(np.array([[0.0, -3.0, 2.5], [1.0, 2.9, 2.0]]), 0.1) == (3.0, 1), "a step below is not within it"
 
 
 def test_the_quietest_windows_come_first_and_are_judged_by_their_most_restless_axis():

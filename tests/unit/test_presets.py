@@ -240,6 +240,13 @@ def test_no_edge_is_filled(preset, source_hz, rate_hz):
     assert take_s - lost_s - 5 / rate_hz < between_ends_s <= take_s - 2 * chosen.smoothing_s + 1e-5
 
 
+def test_no_frame_is_lost_where_both_rates_have_an_instant():
+    """3 s at 240 Hz, differences at 60 Hz, wanted at 120: one frame of 60 Hz at either end, and half the mean."""
+    recording = virtual_imu(rough_trajectory(240.0, 720), rate_hz=120.0, preset="imuposer")
+    mean_frames = round(load_preset("imuposer").mean_s * 120)
+    assert recording.n_frames == 2 * (180 - 2) - 1 - mean_frames
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("n", range(1, 40))
 def test_a_take_too_short_has_no_frames_and_a_longer_one_has_finite_ones(preset, n):

@@ -222,3 +222,10 @@ def test_a_model_of_other_than_finite_numbers_is_refused(models, tmp_path, key, 
     )
     with pytest.raises(UserError, match=f"must hold arrays of finite numbers, but .* has none as {key}"):
         load_smpl_model(tmp_path / "bad.npz")
+
+
+def test_every_model_is_read_before_the_job_starts(tmp_path, models):
+    (tmp_path / "SMPLH_NEUTRAL.npz").write_bytes(models["smplh"].read_bytes())
+    (tmp_path / "SMPLH_MALE.npz").write_bytes(b"torn")
+    with pytest.raises(UserError, match=r"SMPLH_MALE\.npz"):
+        Bodies(tmp_path, load_placements(NAMES)).load_all()

@@ -86,6 +86,10 @@ def test_a_split_leaves_somebody_to_train():
     named = SplitSettings(test_groups=("a", "b"), val_groups=("c",))
     with pytest.raises(UserError, match="must leave a subject of `dip` to train"):
         assign_splits(["a", "b", "c"], ["x"] * 3, named, dataset="dip")
+    assert SplitSettings(n_folds=4, test_folds=2, val_folds=1).n_folds == 4
+    for folds in ({"test_folds": 3, "val_folds": 1}, {"test_folds": 1, "val_folds": 3}):
+        with pytest.raises(ValueError, match="`test_folds` and `val_folds` together must be fewer than `n_folds`"):
+            SplitSettings(n_folds=4, **folds)
 
 
 def test_what_a_killed_run_removed_may_be_removed_again(tmp_path):

@@ -134,3 +134,7 @@ def test_without_the_setting_there_are_no_copies():
 def test_a_range_that_is_none_is_refused(speed):
     with pytest.raises(UserError, match=r"low < high"):
         validate(UpsampleSettings, {"speed": speed}, where="test")
+
+
+def test_the_widest_range_of_speeds_is_one():
+    assert validate(UpsampleSettings, {"speed": [0.5, 2.0]}, where="test").speed == (0.5, 2.0)

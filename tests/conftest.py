@@ -1,6 +1,7 @@
 """Fixtures that every test may use: the real data, unpacked once a session; a private home; one local Ray."""
 
 import os
+import signal
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background: jobs would ignore it too
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("fault") and config.option.markexpr == "not chaos":  # pyproject.toml's own: rows need both
         config.option.markexpr = ""
 

@@ -10,16 +10,8 @@ import pytest
 from vimu.runtime.interrupts import interruptible
 
 
-@pytest.fixture
-def as_a_terminal_does():
-    """Ctrl-C raises; a shell that starts the tests in its background has them ignore it."""
-    given = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, given)
-
-
 @pytest.mark.fault(22)
-def test_a_swallowed_interrupt_is_raised_again_and_the_handler_put_back(as_a_terminal_does):
+def test_a_swallowed_interrupt_is_raised_again_and_the_handler_put_back():
     before = signal.getsignal(signal.SIGINT)
     with interruptible() as check:
         check()

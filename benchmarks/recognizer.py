@@ -1,7 +1,7 @@
 """The exported recogniser's speed on one core: `python -m benchmarks.recognizer --json FILE`.
 
-The default network of `configs/open.yaml` (4 s windows of 80 frames x 9 channels, 12 classes) with random weights, as
-fast as trained ones; generated samples; one thread.
+The network of `configs/open.yaml` (4 s windows of 80 frames x 30 channels, 12 classes) with random weights, as fast as
+trained ones; generated samples; one thread.
 
 `stream_p99_ms`: all that a hop of 40 frames costs, pushed frame by frame: checks, cutting, network. Beside it the last
 push alone, which is how late an answer is, and torch on one window at a time. `batch_windows_per_s`: windows in memory

@@ -5,7 +5,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -40,29 +40,45 @@ def pins() -> Mapping[str, str]:
 
 @cache
 def reachable() -> Mapping[str, tuple[str, ...]]:
-    """Package -> the extras that lead to it, by the metadata of what is installed here."""
+    """Package -> the extras that lead to it, by the metadata of what is installed here.
+
+    Of an extra that is not installed here as a whole, the page is believed as well: it is the same wherever it is made.
+    """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found: dict[str, set[str]] = {}
     for extra, texts in {"vimu": project["dependencies"], **project["optional-dependencies"]}.items():
-        seen: set[tuple[str, frozenset[str]]] = set()
-        left = [Requirement(text) for text in texts]
-        while left:
-            requirement = left.pop()
-            name, extras = canonicalize_name(requirement.name), frozenset(requirement.extras)
-            if (name, extras) in seen:
-                continue
-            seen.add((name, extras))
+        names, installed = _led_to(texts)
+        for name in names if installed else names | _said_to_be_of(extra):
             found.setdefault(name, set()).add(extra)
-            left += _required_by(name, extras)
     return {name: tuple(sorted(extras)) for name, extras in sorted(found.items())}
 
 
+def _led_to(texts: Iterable[str]) -> tuple[set[str], bool]:
+    """Packages that the requirements lead to, and whether all of them are installed here."""
+    seen: set[tuple[str, frozenset[str]]] = set()
+    installed, left = True, [Requirement(text) for text in texts]
+    while left:
+        requirement = left.pop()
+        name, extras = canonicalize_name(requirement.name), frozenset(requirement.extras)
+        if (name, extras) not in seen:
+            seen.add((name, extras))
+            try:
+                left += _required_by(name, extras)
+            except metadata.PackageNotFoundError:
+                installed = False
+    return {name for name, _ in seen}, installed
+
+
+def _said_to_be_of(extra: str) -> set[str]:
+    """Packages that are still pinned and that the page has for this extra."""
+    lines = PAGE.read_text(encoding="utf-8").splitlines() if PAGE.is_file() else []
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    return {name for name, *_, wanted_by in rows if extra in wanted_by.split(", ")} & set(pins())
+
+
 def _required_by(name: str, extras: frozenset[str]) -> Iterator[Requirement]:
-    try:
-        texts = metadata.requires(name) or []
-    except metadata.PackageNotFoundError:  # of an extra that is not installed here
-        return
-    for requirement in map(Requirement, texts):
+    """Raises PackageNotFoundError: it is not installed here."""
+    for requirement in map(Requirement, metadata.requires(name) or []):
         if requirement.marker is None or any(requirement.marker.evaluate({"extra": e}) for e in (*extras, "")):
             yield requirement
 
@@ -131,7 +147,7 @@ def page() -> str:
         " `deploy/licences.yaml`",
         "states what metadata does not, with evidence. `vimu` in the last column: every install has it; else the extras"
         " that do.",
-        "Empty: needed by a package of an extra that was not installed where this was written.",
+        "Of an extra that is not installed where this is run, what stands here is kept.",
         "",
         "`smplx` may be used for non-commercial research only. vimu does not import it; tests and"
         " `benchmarks/synthesis.py` compare",

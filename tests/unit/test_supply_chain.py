@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from deploy import audit
 from deploy.audit import Allowed, Found, allowed, found_in, not_allowed
-from deploy.dependencies import PAGE, class_of, dependencies, pins, reachable
+from deploy.dependencies import PAGE, class_of, dependencies, page, pins, reachable
 from deploy.sbom import bill
 
 from vimu.runtime.config import configs_folder, validate
@@ -29,13 +29,9 @@ def test_every_pinned_package_has_a_licence_of_a_known_class():
     assert [d.name for d in dependencies() if d.licence_class == "non_commercial"] == ["smplx"]
 
 
-def test_the_page_of_licences_is_of_these_pins():
-    """`make licences` writes it. The last column depends on which extras are installed."""
-    text = PAGE.read_text(encoding="utf-8")
-    lacking = [
-        d.name for d in dependencies() if f"| {d.name} | {d.version} | {d.licence} | {d.licence_class} |" not in text
-    ]
-    assert lacking == []
+def test_making_the_page_of_licences_again_changes_nothing():
+    """`make licences` wrote it, wherever that was, and whichever extras are installed here."""
+    assert page() == PAGE.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -62,9 +62,12 @@ def test_what_a_person_must_mend_is_exit_2_here_as_well(cluster, repo, config):
 
 
 @pytest.mark.fault(58)
-@pytest.mark.parametrize("token", [None, "0" * 64])
-def test_who_has_no_token_is_not_let_in(cluster, token):
-    request = urllib.request.Request(f"{cluster.dashboard}/api/jobs/")  # noqa: S310 - our own cluster
+@pytest.mark.parametrize("token", [None, "0" * 64], ids=["none", "wrong"])
+@pytest.mark.parametrize("job", [None, {"entrypoint": "true"}], ids=["asks for jobs", "sends one"])
+def test_who_has_no_token_is_not_let_in(cluster, token, job):
+    body = None if job is None else json.dumps(job).encode()
+    request = urllib.request.Request(f"{cluster.dashboard}/api/jobs/", data=body)  # noqa: S310 - our own cluster
+    request.add_header("Content-Type", "application/json")
     if token:
         request.add_header("Authorization", f"Bearer {token}")
     with pytest.raises(urllib.error.HTTPError) as refused:

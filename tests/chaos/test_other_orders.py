@@ -65,9 +65,9 @@ def test_ctrl_c(configured, undisturbed, n_tasks, tmp_path, whole_group):
         code, said = running.end()
         wait_for(lambda: not running.living())
     assert code == 130, said
-    assert "interrupted. Run the same command again" in said
+    assert said.count("interrupted. Run the same command again") == 1
     assert "Traceback" not in said
-    assert len(said.splitlines()) < 40
+    assert len(said.splitlines()) < 40  # Ray's start and the progress among them
     check_nothing_to_read(folder)
     before = finished_shards(staging)
     assert len(before) < n_tasks, "nothing was left to do"

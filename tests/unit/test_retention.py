@@ -25,7 +25,7 @@ def test_what_a_killed_job_left_is_shown_and_goes_only_when_told(runs):
     left = aged(staging(runs / "a"))
     code, said = gc(runs)
     assert code == 0 and left.is_dir()
-    assert "would go" in said and ".pretrain.staging: left by a job that was killed" in said and "30.0 days" in said
+    assert "would go" in said and ".pretrain.staging: what a job has not published yet" in said and "30.0 days" in said
     code, said = gc(runs, "--delete")
     assert code == 0 and said.startswith("gone") and not left.exists()
     assert open_published(kept.folder, made_by="-").manifest == kept.manifest

@@ -78,7 +78,7 @@ def test_what_a_killed_job_left_goes_with_its_marks_first(runs, monkeypatch):
     with pytest.raises(RuntimeError):
         do(runs, "one", fails=True)
     [piece] = survey(runs, older_than_days=DAYS, now=LATER)
-    assert piece.why == "left by a job that was killed"
+    assert piece.why == "what a job has not published yet"
     order, real = [], removal.remove
     monkeypatch.setattr(removal, "remove", lambda path: (order.append(path.name), real(path)))
     assert remove_piece(piece, DAYS, LATER) is None

@@ -100,9 +100,11 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 def _until(ready: Callable[[], bool], process: "subprocess.Popen[bytes]", log: Path) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not ready():
-        if process.poll() is not None or time.monotonic() > deadline:
-            tail = " ".join(log.read_text(errors="replace").split())[-300:]
-            raise OperationError(f"A Ray node must start within {PATIENCE_S:g} s, but did not: {tail}")
+        code = process.poll()
+        if code is not None or time.monotonic() > deadline:
+            what = f"has not in {PATIENCE_S:g} s" if code is None else f"ended with exit code {code}"
+            last = " ".join(log.read_text(errors="replace").split()[-40:])
+            raise OperationError(f"A Ray node must start, but {what}; its last words: {last}")
         time.sleep(0.2)
 
 

@@ -27,7 +27,7 @@ SILENT_DAYS = 14.0
 REMOVED = ".removed"
 """How the name of what is being removed ends: a removal that was killed is finished by the next one."""
 LEFT = {
-    ".staging": "left by a job that was killed",
+    ".staging": "what a job has not published yet",
     ".replaced": "an old result that an update replaced",
     REMOVED: "a removal that was killed left it",
 }

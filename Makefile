@@ -48,7 +48,7 @@ licences: .venv/.installed ## docs/dependencies.md
 	$(PY) -m deploy.dependencies
 
 sbom: .venv/.installed ## runs/sbom.json: the pinned packages as CycloneDX
-	$(PY) -m deploy.sbom runs/sbom.json
+	$(PY) -m deploy.sbom
 
 FUZZ_MINUTES ?= 10
 READERS ?= $(shell sed -n 's/^    "\([a-z_]*\)": Reader.*/\1/p' tests/fuzz/targets.py)

@@ -1,7 +1,4 @@
-"""`python -m deploy.sbom FILE`: every pinned package and its licence as a CycloneDX 1.6 bill of materials, in JSON."""
-
-import sys
-from pathlib import Path
+"""`python -m deploy.sbom` writes runs/sbom.json: every pinned package and its licence, as CycloneDX 1.6."""
 
 from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model.bom import Bom
@@ -13,9 +10,11 @@ from packageurl import PackageURL
 
 from vimu import __version__
 
+FILE = ROOT / "runs" / "sbom.json"
+
 
 def bill() -> Bom:
-    """vimu and what it is installed with; a package that only some extras want is `optional` by a property."""
+    """vimu and what it is installed with; each package's description names the extras that lead to it."""
     licences = LicenseFactory()
     about = Component(
         name="vimu", version=__version__, type=ComponentType.APPLICATION, bom_ref="vimu",
@@ -38,11 +37,10 @@ def bill() -> Bom:
 
 
 def main() -> None:
-    file = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "runs" / "sbom.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
     text = make_outputter(bill(), OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=1)
-    file.write_text(text, encoding="utf-8")
-    print(f"wrote {file}: {len(dependencies())} packages")
+    FILE.parent.mkdir(exist_ok=True)
+    FILE.write_text(text, encoding="utf-8")
+    print(f"wrote {FILE.relative_to(ROOT)}: {len(dependencies())} packages")
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ def test_synthesis_after_its_last_shard(all_shards_whole, undisturbed, tmp_path,
     folder = config.run_dir / "synthesize"
     old, shards = readable(folder), finished_shards(folder.with_name(".synthesize.staging"))
 
-    def refuse(settings):
+    def refuse(*_):
         raise AssertionError("a finished shard was repeated")
 
     monkeypatch.setattr("vimu.stages.shards.ray_session", refuse)

@@ -1,17 +1,13 @@
 """SIGKILL workers, or lose a whole node of a cluster, while the job runs: it goes on, and nothing is missing."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from benchmarks.processes import children
 from invariants import check_result
+from own_cluster import own_cluster
 from running_job import job, share
 
 pytestmark = [pytest.mark.ray, pytest.mark.chaos]
@@ -34,28 +30,15 @@ def test_three_workers_killed(configured, undisturbed, n_tasks, tmp_path):
 
 @contextmanager
 def two_nodes():
-    """A function that loses the second node, and what the cluster says of itself."""
-    folder = tempfile.mkdtemp(prefix="vimu-nodes-", dir="/tmp")
-    variables = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    variables |= {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "RAY_TMPDIR": folder}
-    script = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("two_nodes.py"))], env=variables, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    assert script.stdin is not None
-    assert script.stdout is not None
+    """What the cluster says of itself, and a function that loses the second node."""
+    with own_cluster(str(Path(__file__).with_name("two_nodes.py"))) as script:
 
-    def lose_a_node():
-        script.stdin.write("\n")
-        script.stdin.flush()
-        return json.loads(script.stdout.readline())
+        def lose_a_node():
+            script.stdin.write("\n")
+            script.stdin.flush()
+            return json.loads(script.stdout.readline())
 
-    try:
         yield json.loads(script.stdout.readline()), lose_a_node
-    finally:
-        script.stdin.close()
-        script.wait(60)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.mark.fault(3)

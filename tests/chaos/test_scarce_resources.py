@@ -1,16 +1,11 @@
 """An object store that is full, a cluster that has nothing to offer: the run ends, or says what is missing."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
-from contextlib import contextmanager
 
 import pytest
 from fills_the_object_store import N_OBJECTS
 from invariants import check_result
+from own_cluster import own_cluster
 from running_job import job, run
 
 pytestmark = [pytest.mark.ray, pytest.mark.chaos]
@@ -30,39 +25,21 @@ def test_a_full_object_store_is_spilled(configured, undisturbed, tmp_path):
 
 
 HEAD = """
-import sys
+import os, sys
 from ray.cluster_utils import Cluster
-head = {"num_cpus": 0, "object_store_memory": 100 * 2**20, "include_dashboard": False, "temp_dir": sys.argv[1]}
-cluster = Cluster(initialize_head=True, head_node_args=head)
+head = {"num_cpus": 0, "object_store_memory": 100 * 2**20, "include_dashboard": False}
+cluster = Cluster(initialize_head=True, head_node_args=head | {"temp_dir": os.environ["RAY_TMPDIR"] + "/ray"})
 print(cluster.address, flush=True)
 sys.stdin.read()
 cluster.shutdown()
 """
 
 
-@contextmanager
-def cluster_without_cpus():
-    """Its address."""
-    folder = tempfile.mkdtemp(prefix="vimu-none-", dir="/tmp")
-    variables = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    variables |= {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
-    head = subprocess.Popen(
-        [sys.executable, "-c", HEAD, f"{folder}/ray"], env=variables, text=True, stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        yield head.stdout.readline().strip()
-    finally:
-        head.stdin.close()
-        head.wait(60)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 @pytest.mark.fault(24)
 def test_a_cluster_without_a_cpu_is_exit_2_and_gone_on_without(configured, undisturbed, tmp_path):
     config = configured(tmp_path)
-    with cluster_without_cpus() as address:
-        code, said = run(config, "--set", "resources.wait_s=2", RAY_ADDRESS=address)
+    with own_cluster("-c", HEAD) as cluster:
+        code, said = run(config, "--set", "resources.wait_s=2", RAY_ADDRESS=cluster.stdout.readline().strip())
     assert code == 2, said
     says = "A CPU for tasks on the cluster that `RAY_ADDRESS` names must fit this Ray, but CPU 1 fits its nodes 0 times"
     assert f"{says}, also after 2 s" in " ".join(said.split())

@@ -26,33 +26,20 @@ def test_a_stopped_job_is_submitted_again(configured, tmp_path, repo):
         environment = os.environ | dict(cluster.environment)
         command = [sys.executable, "jobs/synthesize.py", "--config", str(config)]
 
-        def called(arguments: list[str]) -> "subprocess.CompletedProcess[str]":
+        def called(*arguments: str) -> "subprocess.CompletedProcess[str]":
             return subprocess.run(
-                arguments, cwd=repo, env=environment, capture_output=True, text=True, timeout=250
-            )  # fmt: skip
+                [sys.executable, *arguments], cwd=repo, env=environment, capture_output=True, text=True, timeout=250
+            )
 
         def submit(name: str, *options: str) -> "subprocess.CompletedProcess[str]":
-            start = [sys.executable, "-m", "vimu", "submit", "--address", cluster.dashboard, "--submission", name]
-            return subprocess.run(
-                [*start, *options, "--", *command],
-                cwd=repo,
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=250,
-            )
+            options = ("--address", cluster.dashboard, "--submission", name, *options)
+            return called("-m", "vimu", "submit", *options, "--", *command)
 
         assert submit("first", "--no-wait").returncode == 0
         wait_for(lambda: len(finished_shards(staging)) >= 5)
         stop = "import ray.job_submission as j, sys; c = j.JobSubmissionClient(sys.argv[1]); c.stop_job('first')"
         stop += "\nwhile not c.get_job_status('first').is_terminal(): pass\nprint(c.get_job_status('first'))"
-        stopped = subprocess.run(
-            [sys.executable, "-c", stop, cluster.dashboard],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        stopped = called("-c", stop, cluster.dashboard)
         assert "STOPPED" in stopped.stdout, stopped.stdout + stopped.stderr
         check_nothing_to_read(folder)
         before = finished_shards(staging)

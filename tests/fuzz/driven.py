@@ -39,9 +39,13 @@ def found(reader: str, n_examples: int) -> str | None:
     process = context.Process(target=_search, args=(reader, n_examples, theirs))
     process.start()
     theirs.close()
-    told = ours.recv() if ours.poll(PATIENCE_S) else f"{reader} hangs, or its process died, on what stands last in it"
-    process.kill()
-    process.join()
+    try:
+        told: str | None = ours.recv() if ours.poll(PATIENCE_S) else f"`{reader}` hangs where no limit of time is seen"
+    except EOFError:
+        told = f"the process of `{reader}` died"
+    finally:
+        process.kill()
+        process.join()
     return told
 
 

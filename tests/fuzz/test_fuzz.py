@@ -5,6 +5,8 @@ each time, and to those that once found something.
 """
 
 import multiprocessing
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -76,6 +78,15 @@ def _takes(n_bytes: int, queue) -> None:
         queue.put(np.empty(n_bytes, np.uint8).nbytes)
     except MemoryError:
         queue.put("refused")
+
+
+def _dies(reader, n_examples, tell):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_reader_whose_process_dies_is_named(monkeypatch):
+    monkeypatch.setattr(driven, "_search", _dies)
+    assert driven.found("bvh", 1) == "the process of `bvh` died"
 
 
 def test_memory_is_limited_in_a_child():

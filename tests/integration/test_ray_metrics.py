@@ -17,7 +17,7 @@ def test_prometheus_finds_what_a_stage_says(local_ray):
 
     with metrics.of_stage("r1", "synthesize"):
         metrics.count_task({"left_out": json.dumps({"too_short": 2}), "made": 640, "unit": "frames"})
-        assert list(tracked([1, 2], "tasks")) == [1, 2]
+        assert list(tracked([1, 2], "tasks", total=2)) == [1, 2]
     [node] = ray.nodes()
     url = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
     wanted = {

@@ -9,7 +9,7 @@ import pytest
 from tune_data import publish_windows, tune_config, write_study
 from vimu.runtime.errors import OperationError, UserError
 from vimu.runtime.published import open_published
-from vimu.stages import tune
+from vimu.stages import tune, tune_search
 from vimu.stages.winner import tuned
 from vimu.tuning.record import AGE, SCORE, StudyRecord
 
@@ -63,9 +63,14 @@ def test_a_trial_whose_process_dies_has_failed_and_the_study_goes_on(run, monkey
         train_one(config, windows, base, uncut)
 
     monkeypatch.setattr(tune, "train_one", dies)
+    to_do, done = [], []
+    monkeypatch.setattr(tune, "say", lambda name, value, **of: to_do.append((name, value, of)))
+    monkeypatch.setattr(tune_search, "count", lambda name, n, **of: done.append((name, n, of)))
     _, _, trials = run(f"{{{CALM}}}", "pruning: null", n_trials=3)
     assert [t["state"] for t in trials] == ["complete", "failed", "complete"]
     assert "died unexpectedly" in trials[1]["error"]
+    assert to_do == [("vimu_tasks", 3, {"unit": "trials"})]
+    assert done == [("vimu_tasks_done", 1, {"unit": "trials"})] * 3
 
 
 def test_where_all_trials_crash_the_first_error_is_named_and_the_next_run_begins_anew(run, tmp_path):

@@ -104,8 +104,8 @@ def _set_item(items: list[ast.AST], k: int, value: ast.AST) -> Callable[[], None
 
 def _replace(node: ast.UnaryOp, operand: ast.expr) -> Callable[[], None]:
     def apply() -> None:
-        node.op, node.operand = ast.UAdd(), operand
-        if isinstance(operand, ast.expr) and not isinstance(operand, ast.Constant):
+        node.op = ast.UAdd()
+        if not isinstance(operand, ast.Constant):
             node.__class__ = ast.IfExp  # `x if True else x`: the operand, whatever its type
             node.__dict__.update(test=ast.Constant(True), body=operand, orelse=operand)
 

@@ -1,10 +1,7 @@
 """Files that would run code where a job reads them: refused with exit 2, and a canary file stays absent (I4, I6)."""
 
 import hashlib
-import json
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from hostile_npz import Calls
+from told import told
 
 import vimu
 from vimu.body.models import load_smpl_model
@@ -32,18 +30,6 @@ def canary(tmp_path):
     assert not (tmp_path / "canary").exists(), "what a stranger wrote has run"
 
 
-def job(repo, name, values, folder, *options):
-    """Exit code and words."""
-    config = folder / "run.yaml"
-    config.write_text(json.dumps({"name": "x", "runs_dir": str(folder / "runs")} | values))
-    done = subprocess.run(
-        [sys.executable, f"jobs/{name}.py", "--config", str(config), *options], cwd=repo, capture_output=True,
-        text=True, timeout=100,
-    )  # fmt: skip
-    assert "Traceback" not in done.stderr
-    return done.returncode, " ".join(done.stderr.split())
-
-
 @pytest.mark.fault(33)
 @pytest.mark.parametrize("beside_arrays", [False, True])
 def test_a_recording_that_would_run_code_is_a_rejection(tmp_path, canary, beside_arrays):
@@ -59,7 +45,7 @@ def test_a_recording_that_would_run_code_is_a_rejection(tmp_path, canary, beside
 
 
 @pytest.mark.fault(34)
-def test_a_body_model_that_would_run_code_ends_the_job_with_exit_2(repo, tmp_path, canary):
+def test_a_body_model_that_would_run_code_ends_the_job_with_exit_2(tmp_path, canary):
     body, root = tmp_path / "SMPL_NEUTRAL.pkl", tmp_path / "in"
     body.write_bytes(pickle.dumps({"v_template": Calls(canary), "f": 0}))
     root.mkdir()
@@ -67,7 +53,7 @@ def test_a_body_model_that_would_run_code_ends_the_job_with_exit_2(repo, tmp_pat
     with pytest.raises(UserError, match=r"must be an SMPL model file, but .*unsafe_pickle"):
         load_smpl_model(body)
     inputs = {"inputs": [{"archive": "amass", "root": str(root), "body": str(body)}]}
-    code, said = job(repo, "synthesize", {"synthesize": inputs}, tmp_path)
+    code, said = told(tmp_path, {"synthesize": inputs})
     assert (code, "unsafe_pickle" in said, "SMPL_NEUTRAL.pkl" in said) == (2, True, True), said
     assert not (tmp_path / "runs" / "x").exists()
 
@@ -142,7 +128,7 @@ def published(folder: Path, stage: str, file: str, table: pa.Table, details: dic
 
 
 @pytest.mark.fault(36)
-def test_somebody_else_s_clips_end_the_job_with_exit_2(repo, tmp_path, canary, demo_body):
+def test_somebody_else_s_clips_end_the_job_with_exit_2(tmp_path, canary, demo_body):
     from vimu.demo.recordings import write_dip
 
     write_dip(tmp_path / "dip", demo_body, n_subjects=3)
@@ -150,7 +136,7 @@ def test_somebody_else_s_clips_end_the_job_with_exit_2(repo, tmp_path, canary, d
     details = {"datasets": ["amass"], "sensors": ["head"], "rate_hz": 60.0, "synthetic": True}
     clips = published(tmp_path / "theirs", "synthesize", "clips/0.parquet", table, details)
     prepare = {"clips": str(clips), "real": {"recordings": "dip", "root": str(tmp_path / "dip")}}
-    code, said = job(repo, "prepare", {"prepare": prepare}, tmp_path)
+    code, said = told(tmp_path, {"prepare": prepare}, job="prepare")
     assert (code, "must hold numbers and text" in said) == (2, True), said
     assert any(f"its column `{name}` is of `{PICKLED}`" in said for name in table.column_names), said
 

@@ -79,6 +79,19 @@ def test_what_a_node_type_has_is_asked_for_and_waited_for(nodes):
     assert told == [[{"CPU": 8.0}], []], "what was wanted is withdrawn in the end"
 
 
+def test_ctrl_c_withdraws_what_was_wanted(nodes, monkeypatch):
+    """A cluster remembers a request after the job that made it: its nodes would stay, and cost."""
+    told = nodes({"CPU": 2.0}, cluster=True)
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(resources.time, "sleep", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        granted(asks(wait_s=600, prepare={"cpus": 8}), "prepare")
+    assert told == [[{"CPU": 8.0}], []]
+
+
 @pytest.mark.parametrize(
     "wrong", [{"cpus": 0}, {"custom": {"GPU": 1}}, {"custom": {"synthesis": -1}}, {"gpus": 1}, {"memory_mb": 0}]
 )

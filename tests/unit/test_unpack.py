@@ -239,13 +239,23 @@ def test_lzma_that_asks_for_gigabytes_is_refused(tmp_path):
     (tmp_path / "CMU.tar").unlink()
     archive = tmp_path / "CMU.tar.xz"
     big = {"id": lzma.FILTER_LZMA2, "dict_size": 2**30, "preset": 0}
-    archive.write_bytes(lzma.compress(tar, filters=[big]))
-    assert "Memory usage limit" in refused(archive, tmp_path).detail
+    for first in (0, 512):  # also where only a later stream does
+        before = lzma.compress(tar[:first]) if first else b""
+        archive.write_bytes(before + lzma.compress(tar[first:], filters=[big]))
+        assert "Memory usage limit" in refused(archive, tmp_path).detail
     archive.unlink()
     archive = tmp_path / "CMU.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_LZMA) as bundle:
         bundle.writestr("a", b"x")
     assert "method 14" in refused(archive, tmp_path).detail
+
+
+def test_several_streams_of_xz_are_one_archive(tmp_path):
+    tar = plain_tar(tmp_path).read_bytes()
+    (tmp_path / "CMU.tar").unlink()
+    (tmp_path / "CMU.tar.xz").write_bytes(lzma.compress(tar[:700]) + bytes(8) + lzma.compress(tar[700:]) + bytes(4))
+    assert unpack(tmp_path / "CMU.tar.xz", tmp_path) == 3
+    assert {p.read_bytes() for p in (tmp_path / "CMU").rglob("*.txt")} == {b"x" * 100}
 
 
 @pytest.mark.parametrize("names", [["a", "a/b/c"], ["a/b", "a"], ["n" * 300], [MARK], [f"{MARK}/x"]])

@@ -31,7 +31,7 @@ def test_without_a_terminal_there_is_a_line_now_and_then(monkeypatch, capsys):
     clock = iter(range(0, 10_000, 3))
     monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
     monkeypatch.setattr(type(console), "is_terminal", False)
-    assert list(tracked(list(range(100)), "tasks")) == list(range(100))
+    assert list(tracked(list(range(100)), "tasks", total=100)) == list(range(100))
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "  tasks 10 of 100, 33 s, 297 s left"
     assert lines[-1].startswith("  tasks all done, ")

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from pydantic import field_validator, model_validator
+from pydantic import model_validator
 
-from vimu.runtime.config import Section, regular_expression
+from vimu.runtime.config import RegularExpression, Section
 
 
 class Collection(Section):
@@ -26,17 +26,11 @@ class Collection(Section):
 class SamePerson(Section):
     """Folders that hold one person under several names: splits must not part them."""
 
-    match: str
+    match: RegularExpression
     """Regular expression on the whole of `COLLECTION/FOLDER`."""
     subject: str
     r"""The person's name, with the groups of `match` as `\\1` or `\\g<name>`."""
     evidence: str
-
-    @field_validator("match")
-    @classmethod
-    def _compiles(cls, pattern: str) -> str:
-        regular_expression(pattern)
-        return pattern
 
 
 def own_name(folder: str, collections: Mapping[str, Collection]) -> str:

@@ -90,6 +90,33 @@ class _Member(tarfile.TarInfo):
         return cast(tarfile.TarInfo, super()._proc_member(tape))  # type: ignore[misc]
 
 
+class _Xz(io.RawIOBase):
+    """As `lzma.open`, which knows no limit of memory: each stream of a file, and each block, may ask for more."""
+
+    def __init__(self, archive: Path) -> None:
+        self._file, self._stream = archive.open("rb"), lzma.LZMADecompressor(memlimit=MAX_XZ_MEMORY)
+
+    def read(self, size: int = -1) -> bytes:
+        data = b""
+        while not data:
+            packed = b""
+            if self._stream.eof:
+                packed = self._stream.unused_data.lstrip(b"\0")  # zeros may stand between streams, and at the end
+                while not packed and (more := self._file.read(CHUNK)):
+                    packed = more.lstrip(b"\0")
+                if not packed:
+                    return b""
+                self._stream = lzma.LZMADecompressor(memlimit=MAX_XZ_MEMORY)
+            elif self._stream.needs_input and not (packed := self._file.read(CHUNK)):
+                raise EOFError("has no end: it was cut short")
+            data = self._stream.decompress(packed, max_length=size)
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
 class _Bounded(io.RawIOBase):
     """A decompressed stream that ends in a Rejection where it goes on for too long, whatever stands in it."""
 
@@ -120,9 +147,7 @@ def _decompressed(archive: Path) -> IO[bytes]:
     if name.endswith(".bz2"):
         return bz2.open(archive)
     if name.endswith(".xz"):
-        with archive.open("rb") as stream:
-            lzma.LZMADecompressor(memlimit=MAX_XZ_MEMORY).decompress(stream.read(CHUNK), max_length=1)
-        return lzma.open(archive)
+        return cast(IO[bytes], _Xz(archive))
     if name.endswith("gz"):
         return cast(IO[bytes], gzip.open(archive))
     plain = archive.open("rb")

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from vimu.archives.take import PART
 from vimu.contracts import Reason, Rejection, Take
-from vimu.runtime.config import Section, find_yaml, regular_expression, validate
+from vimu.runtime.config import RegularExpression, Section, find_yaml, validate
 from vimu.runtime.yaml import read_yaml
 
 
@@ -24,7 +24,7 @@ class Rule(Section):
 
     name: str
     """Stands in the clip's row, or in the rejection's."""
-    match: str
+    match: RegularExpression
     """Regular expression, case-insensitive, searched in one part of the description (lower case, words by single
     spaces). `{walk}` stands for any of the file's `words: {walk: [...]}`, as whole words."""
     category: str | None = None
@@ -32,12 +32,6 @@ class Rule(Section):
     remove: bool = False
     """Remove the take: of little relevance to daily life, or changing too fast for 1 s windows."""
     evidence: str = ""
-
-    @field_validator("match")
-    @classmethod
-    def _compiles(cls, pattern: str) -> str:
-        regular_expression(pattern)
-        return pattern
 
     @model_validator(mode="after")
     def _one_outcome(self) -> "Rule":

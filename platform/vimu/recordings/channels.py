@@ -9,11 +9,10 @@ from jaxtyping import Float
 
 from vimu.contracts import ImuRecording, Reason, Rejection
 from vimu.recordings.config import RecordingConfig
+from vimu.recordings.scale import MAX_NUMBER
 from vimu.recordings.timeline import fill_gaps, on_timeline, usable_span
 
 Kind = Literal["acc", "gyr"]
-MAX_NUMBER = 1e7
-"""Of m/s^2 and rad/s: no sensor gives it, and it would overflow later."""
 LEAST_SAMPLES = 4
 """Of the cubic spline that puts them on a timeline."""
 

@@ -16,7 +16,7 @@ from pydantic import (
 from vimu.contracts import SMPL_JOINTS
 from vimu.recordings.readers import READERS
 from vimu.recordings.stretches import LISTERS
-from vimu.runtime.config import Section, find_yaml, regular_expression, validate
+from vimu.runtime.config import RegularExpression, Section, find_yaml, regular_expression, validate
 from vimu.runtime.errors import UserError, listed
 from vimu.runtime.yaml import read_yaml
 
@@ -97,7 +97,7 @@ class RecordingConfig(Section):
     """What its licence allows; copied into every manifest."""
     files: str
     """Glob below the set's root."""
-    trial: str
+    trial: RegularExpression
     """Regular expression on the path below the root, with groups `subject` and `activity`; where `segments` is given,
     `subject` and `experiment`; neither is needed where the file itself tells it. A group `session` may tell when
     sensors were put on anew."""
@@ -131,12 +131,6 @@ class RecordingConfig(Section):
     """A trial with less left is rejected."""
     max_lost_share: float = Field(default=0.2, ge=0, lt=1)
     """Share of a sensor's rows that may be unreadable."""
-
-    @field_validator("trial")
-    @classmethod
-    def _is_a_pattern(cls, pattern: str) -> str:
-        regular_expression(pattern)
-        return pattern
 
     @model_validator(mode="after")
     def _unambiguous(self) -> "RecordingConfig":

@@ -1,10 +1,12 @@
-"""Whether acceleration is in the unit that a set's YAML says."""
+"""Numbers that no sensor gives, and whether acceleration is in the unit that a set's YAML says."""
 
 import numpy as np
 from jaxtyping import Float
 
 from vimu.contracts import STANDARD_GRAVITY, Reason, Rejection
 
+MAX_NUMBER = 1e7
+"""Of times, s, and of m/s^2 and rad/s: no sensor gives it, and it would overflow later."""
 PLAUSIBLE_MEDIAN_G = (0.3, 3.0)
 """Median |acc| of a person over a trial, gravity included; the extremes in UMAFall are hopping, 0.47 g, and jogging,
 1.77 g."""

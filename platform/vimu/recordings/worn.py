@@ -9,6 +9,7 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation, Slerp
 
 from vimu.contracts import Frame, Gravity, ImuRecording, Reason, Rejection
+from vimu.recordings.scale import MAX_NUMBER
 from vimu.recordings.timeline import fill_gaps, on_timeline, timeline_frames, usable_span
 
 ROTATION_TOLERANCE = 0.01
@@ -16,8 +17,6 @@ ROTATION_TOLERANCE = 0.01
 MAX_TEXT_BYTES = 64 * 2**20
 """Of one sensor's text file: hours."""
 MIN_DURATION_S = 1.0
-MAX_NUMBER = 1e7
-"""Of a time in s, an acceleration in m/s^2: beyond it is damage, and would overflow later."""
 
 TO_OUR_WORLD = {"+y": np.eye(3), "+z": np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])}
 """Turns the file's world into ours, +Y up, by the file's vertical axis."""

@@ -52,6 +52,8 @@ def regular_expression(pattern: str) -> re.Pattern[str]:
         raise ValueError(f"must be a regular expression ({error})") from error
 
 
+RegularExpression = Annotated[str, AfterValidator(lambda pattern: regular_expression(pattern).pattern)]
+
 S = TypeVar("S", bound=Section)
 
 

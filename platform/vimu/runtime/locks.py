@@ -22,7 +22,7 @@ def is_free(lock: Path) -> bool:
             return False
         raise
     try:
-        return _locked(handle)
+        return _locked(handle, fcntl.LOCK_SH)  # NFS gives no other to who only reads; and two may look at once
     finally:
         os.close(handle)
 
@@ -32,14 +32,14 @@ def held(lock: Path) -> Iterator[bool]:
     """Hold it while the block runs; it is made where it is missing. False, and nothing held: another one holds it."""
     handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     try:
-        yield _locked(handle)
+        yield _locked(handle, fcntl.LOCK_EX)
     finally:
         os.close(handle)
 
 
-def _locked(handle: int) -> bool:
+def _locked(handle: int, how: int) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         return False
     return True

@@ -79,17 +79,10 @@ ONE_CPU = Needs()
 DEFAULTS = ResourceSettings()
 
 
-def granted(settings: ResourceSettings, stage: str, *, n: int = 1) -> tuple[Needs, int]:
-    """What each task of a stage asks for, and how many of them this Ray has room for.
-
-    Args:
-        n: how many must fit at once.
-
-    Raises:
-        UserError: fewer fit.
-    """
+def granted(settings: ResourceSettings, stage: str) -> tuple[Needs, int]:
+    """What each task of a stage asks for, and how many of them this Ray has room for. Raises UserError: none fits."""
     needs: Needs = getattr(settings, stage)
-    return needs, require(needs.bundle, settings.wait_s, f"`resources.{stage}`", n=n)
+    return needs, require(needs.bundle, settings.wait_s, f"`resources.{stage}`")
 
 
 def require(bundle: Bundle, wait_s: float, setting: str, *, n: int = 1) -> int:
@@ -146,10 +139,12 @@ def _waited_for(bundle: Bundle, n: int, wait_s: float) -> int:
     from ray.autoscaler.sdk import request_resources
 
     request_resources(bundles=[dict(bundle)] * n)
-    until = time.monotonic() + wait_s
-    while (room := _room(_nodes(), bundle)) < n and time.monotonic() < until:
-        time.sleep(min(CHECK_EVERY_S, wait_s))
-    request_resources(bundles=[])
+    try:
+        until = time.monotonic() + wait_s
+        while (room := _room(_nodes(), bundle)) < n and time.monotonic() < until:
+            time.sleep(min(CHECK_EVERY_S, wait_s))
+    finally:
+        request_resources(bundles=[])  # the cluster remembers it after the job has ended, and would keep such nodes
     return room
 
 

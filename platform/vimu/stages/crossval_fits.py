@@ -44,7 +44,7 @@ def run_fits(
         )  # fmt: skip
         waiting[cpu_s] = fit
     needed = {need for fit in todo for need in fit.needs}
-    for _ in tracked(range(len(waiting)), "fits"):
+    for _ in tracked(range(len(waiting)), "fits", total=len(waiting)):
         [ended], _ = ray.wait(list(waiting))
         fit = waiting.pop(ended)
         parts.put(fit, ray.get(content[fit]), ray.get(ended), units_of(fit, sides, folds))

@@ -165,7 +165,7 @@ def _forests(side: Side, seeds: Sequence[int], config: Config) -> Probabilities:
         task.remote(train_x, train_y, test_x, n_classes=len(side.classes), seed=seed, n_trees=config.evaluate.n_trees)
         for seed in seeds
     ]  # fmt: skip
-    done = [ray.get(future) for future in tracked(futures, "forests")]
+    done = [ray.get(future) for future in tracked(futures, "forests", total=len(futures))]
     return dict(zip(seeds, done, strict=True))
 
 

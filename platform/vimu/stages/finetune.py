@@ -106,7 +106,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
             )
             for job in todo
         ]  # fmt: skip
-        for future in tracked(running, "models"):
+        for future in tracked(running, "models", total=len(running)):
             ray.get(future)
     places = [_place(job, names, "") for job in work.jobs]
     logs = {

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from vimu.runtime.config import find_yaml, sentences
 from vimu.runtime.errors import OperationError, UserError
 from vimu.runtime.manifest import Outcome, content_hash
+from vimu.runtime.metrics import say
 from vimu.runtime.published import Published
 from vimu.runtime.resources import ONE_CPU, Needs, granted
 from vimu.runtime.session import ray_session
@@ -137,6 +138,8 @@ def run_trials(record: StudyRecord, work: Work, windows: "TrialWindows", storage
     from vimu.stages.tune_search import RecordedSearch, Recorder, asha
 
     settings, pruning = work.settings, work.study.pruning
+    n_left = settings.n_trials - record.n_ended
+    say("vimu_tasks", n_left, unit="trials")
     shutil.rmtree(storage, ignore_errors=True)  # of a killed run
     trainable = tune.with_parameters(
         train_one, windows=windows, base=work.base.model_dump(mode="json"), uncut=uncut_epochs(work.study, work.base)
@@ -145,7 +148,7 @@ def run_trials(record: StudyRecord, work: Work, windows: "TrialWindows", storage
     tune.Tuner(
         tune.with_resources(trainable, tune.PlacementGroupFactory([needs.bundle])),
         tune_config=tune.TuneConfig(
-            num_samples=settings.n_trials - record.n_ended, max_concurrent_trials=settings.max_concurrent,
+            num_samples=n_left, max_concurrent_trials=settings.max_concurrent,
             search_alg=RecordedSearch(record), scheduler=scheduler, reuse_actors=True,
         ),
         run_config=tune.RunConfig(

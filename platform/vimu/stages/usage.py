@@ -1,6 +1,7 @@
 """How much a folder holds, and when it was touched last. Links are neither followed nor counted."""
 
 import os
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ class Usage:
 
 
 def usage_of(folder: Path) -> Usage:
-    """Of a local folder. What disappears meanwhile does not count."""
+    """Of a local folder. What disappears meanwhile does not count; where it is the folder, it is touched now."""
     here: Counter[tuple[int, int]] = Counter()
     files: dict[tuple[int, int], os.stat_result] = {}
     for parent, _, names in os.walk(folder):  # follows no links
@@ -37,8 +38,14 @@ def usage_of(folder: Path) -> Usage:
             here[key := (found.st_dev, found.st_ino)] += 1
             files[key] = found
     n_bytes = sum(found.st_size for key, found in files.items() if found.st_nlink <= here[key])
-    touched = max((found.st_mtime for found in files.values()), default=folder.lstat().st_mtime)
-    return Usage(n_bytes, touched)
+    return Usage(n_bytes, max([found.st_mtime for found in files.values()] or [_own_time(folder)]))
+
+
+def _own_time(folder: Path) -> float:
+    try:
+        return folder.lstat().st_mtime
+    except FileNotFoundError:
+        return time.time()
 
 
 def usages_in_store(place: UPath, now: float) -> dict[str, Usage]:

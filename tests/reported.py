@@ -194,8 +194,8 @@ def probabilities(windows: WindowSet, classes: Sequence[str], seed: int) -> np.n
 
 
 def _results(
-    folder: Path, classes: tuple[str, ...], tested: WindowSet, dataset: str, **more: Any
-) -> tuple[list[dict[str, Any]], list[pa.Table]]:  # fmt: skip
+    classes: tuple[str, ...], tested: WindowSet, dataset: str, **more: Any
+) -> tuple[list[dict[str, Any]], list[pa.Table]]:
     results, rows = [], []
     of = {"scratch": probabilities(tested, classes, 1), "finetuned": probabilities(tested, classes, 2)}
     for experiment in ("scratch", "finetuned") if dataset == "watch" else ("virtual",):
@@ -214,7 +214,7 @@ def _scored(folder: Path, stage: str, classes: tuple[str, ...], split: str | Non
     results, tables = [], []
     for dataset in ("watch", "archive"):
         tested = windows.where(dataset=dataset, split=split)
-        found, rows = _results(folder, classes, tested, dataset, **more)
+        found, rows = _results(classes, tested, dataset, **more)
         results, tables = results + found, tables + rows
     if stage == "crossval":
         finetuned = results[1]
@@ -222,9 +222,8 @@ def _scored(folder: Path, stage: str, classes: tuple[str, ...], split: str | Non
             finetuned | {"label_share": s, "label_s": 100 * s, "macro_f1": f} for s, f in ((0.1, 0.4), (1.0, 0.6))
         ]
         results.append(finetuned | {"ablation": "penalty off", "difference_to_whole": -0.01, "difference_ci95": None})
-        extra = {"apart": "subjects", "copies": 0}
         tables = [t.append_column("apart", pa.array(["subjects"] * len(t))) for t in tables]
-        tables = [t.append_column("copies", pa.array([extra["copies"]] * len(t))) for t in tables]
+        tables = [t.append_column("copies", pa.array([0] * len(t))) for t in tables]
     else:
         crossed = folder / "crossval" / "metrics.json"
         results += json.loads(crossed.read_text())["results"] if crossed.is_file() else []

@@ -65,7 +65,7 @@ class Page:
         return [entry["message"] for entry in log if entry["level"] == "SEVERE" and "404" not in entry["message"]]
 
     def tab_stops(self, most: int = 80) -> list[str]:
-        """What Tab reaches, from the beginning until it comes round: id of each, with whether its focus is seen."""
+        """Ids of what Tab reaches, from the beginning until it comes round; the focus of each must be seen."""
         self.run("document.activeElement.blur(); window.getSelection().removeAllRanges()")
         stops: list[str] = []
         for _ in range(most):

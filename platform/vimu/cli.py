@@ -86,11 +86,8 @@ def recognize(
 @app.command()
 def status(run: Annotated[str, typer.Argument(help="A run's folder or URI, e.g. runs/demo.")]) -> None:
     """What a run has published, what is unfinished, and how its jobs ended: `vimu status runs/demo`."""
-    try:
+    with _exit_codes():
         stages, jobs = overview(location(run))
-    except UserError as error:
-        console.print(f"[bold red]error:[/] {escape(str(error))}")
-        raise typer.Exit(EXIT_USER) from error
     shown = Table("stage", "state", "counts", box=None, padding=(0, 2, 0, 0))
     for stage in stages:
         shown.add_row(stage.name, stage.state, escape(stage.says))
@@ -169,11 +166,8 @@ def gc(
     could not be removed.
     """
     now = time.time()
-    try:
+    with _exit_codes():
         pieces = survey(location(runs_dir), older_than_days=older_than_days, runs=runs, keep=keep, now=now)
-    except UserError as error:
-        console.print(f"[bold red]error:[/] {escape(str(error))}")
-        raise typer.Exit(EXIT_USER) from error
 
     def line(word: str, piece: Piece, why: str) -> None:
         days = f"{(now - piece.usage.touched) / DAY_S:.1f} days"
@@ -204,15 +198,19 @@ def review(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of 127.0.0.1; 0 takes a free one.")] = 0,
 ) -> None:
     """Look at a run's clips in a browser and decide about them, until Ctrl-C: `vimu review runs/open`."""
-    try:
+    with _exit_codes():
         try:
             from vimu.review.command import review as serve
         except ModuleNotFoundError as error:
             raise UserError(f"`vimu review` needs `{error.name}`: pip install 'vimu[review]'") from error
-        serve(location(run), decisions=decisions, by=getpass.getuser() if by is None else by, port=port, say=typer.echo)
-    except UserError as error:
-        console.print(f"[bold red]error:[/] {escape(str(error))}")
-        raise typer.Exit(EXIT_USER) from error
+        serve(location(run), decisions=decisions, by=_own_name() if by is None else by, port=port, say=typer.echo)
+
+
+def _own_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:  # in a container, run as a number that has no name
+        raise UserError("`--by` must be given, but is not, and this machine has no name for you.") from error
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

@@ -14,7 +14,7 @@ from selenium.webdriver.common.keys import Keys
 
 from clips_without_ray import synthesized
 from review_page import Page
-from reviewed import HOSTILE, hostile_rows, publish_clips, rows_of, served
+from reviewed import HOSTILE, Known, hostile_rows, publish_clips, rows_of, served
 from vimu.clips.decisions import read_decisions
 from vimu.demo.archive import write_amass
 from vimu.review.catalogue import Catalogue
@@ -24,17 +24,6 @@ from vimu.stages import synthesize
 from vimu.stages.config import Config
 
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
-
-
-class Known:
-    """Doubts that are there from the beginning."""
-
-    def __init__(self, suspicion):
-        self._suspicion = list(suspicion)
-
-    def state(self):
-        n = len(self._suspicion)
-        return {"state": "done", "suspicion": self._suspicion, "kinds": [{}] * n, "reasons": [[]] * n}
 
 
 @pytest.fixture(scope="session")
@@ -160,6 +149,22 @@ def test_every_key_does_what_it_says(reviewed, open_page):
     page.until("return document.activeElement.id === 'list'")
     assert written() == []
     assert page.errors() == []
+
+
+def test_what_comes_late_of_a_clip_that_was_left_says_nothing(reviewed, open_page):
+    page = Page(open_page(reviewed[0]))
+    page.run(
+        "const ask = fetch; window.late = 500; window.fetch = (path, how) => {"
+        "const wait = /clips.[0-9]+$/.test(path) ? window.late : 0; window.late -= wait;"
+        "return new Promise((go) => setTimeout(go, wait)).then(() => ask(path, how)).finally(() => window.came = wait)}"
+    )
+    page.press(Keys.ARROW_DOWN)
+    page.until("return window.late === 0")
+    page.press(Keys.ARROW_UP)
+    page.wait_for(page.rows[0])
+    page.until("return window.came === 500")
+    page.driver.execute_async_script("setTimeout(arguments[0], 200)")
+    page.wait_for(page.rows[0])
 
 
 def test_every_control_is_reached_by_tab_and_its_focus_is_seen(reviewed, open_page):

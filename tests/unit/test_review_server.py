@@ -164,6 +164,21 @@ def test_who_has_no_key_sees_nothing(asked, path, cookie):
     assert (status, b"with its key" in body) == (403, True)
 
 
+def test_bytes_that_are_no_text_are_nobody_s_key(asked, review, caplog):
+    name, odd = asked.cookie.partition("=")[0], "\xff"
+    assert asked("/", Cookie=f"{name}={odd}")[0] == 403
+    assert asked.post("/api/decide", {"clip": 0, "decision": "drop"}, X_Review_Token=odd)[0] == 403
+    assert (review.book.file.exists(), caplog.text) == (False, "")
+
+
+def test_a_file_that_somebody_has_broken_since_is_said_to_be(asked, review):
+    review.book.file.write_text("nonsense\n")
+    status, _, body = asked("/api/run")
+    assert (status, "must be `archive,sequence," in json.loads(body)["error"]) == (409, True)
+    status, answer = asked.post("/api/decide", {"clip": 0, "decision": "drop"})
+    assert (status, "must be `archive,sequence," in answer["error"]) == (409, True)
+
+
 def test_a_key_opens_the_page_only(asked):
     key = asked.cookie.partition("=")[2]
     assert asked(f"/api/run?key={key}", Cookie=None)[0] == 403
@@ -249,6 +264,13 @@ def test_without_aiohttp_the_command_says_what_to_install(run):
     code = f"import sys; sys.modules['aiohttp'] = None; from vimu.cli import app; app(['review', {str(run)!r}])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, "pip install 'vimu[review]'" in done.stderr) == (2, True)
+
+
+def test_whom_the_machine_has_no_name_for_is_asked_for_one(run):
+    gone = "import os; os.getuid = lambda: 4_000_000; [os.environ.pop(k, 0) for k in ('LOGNAME', 'USER', 'LNAME')]; "
+    code = f"{gone}os.environ.pop('USERNAME', 0); from vimu.cli import app; app(['review', {str(run)!r}])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, "`--by` must be given" in done.stderr) == (2, True)
 
 
 def test_the_command_prints_where_it_is_and_ends_by_ctrl_c(run, tmp_path):

@@ -77,6 +77,20 @@ def test_datagrams_of_lines_are_recognised_hop_by_hop_whatever_else_is_sent(expo
         program.communicate()
 
 
+def test_an_address_of_ipv6_is_said_as_it_can_be_given(recognizer):
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+
+    def say(text):
+        raise InterruptedError(text)
+
+    with pytest.raises(InterruptedError, match=r"^listens at \[::1\]:\d+/udp$"):
+        next(feeds.of_udp("[::1]:0", Follower(recognizer), say))
+
+
 def recognizer_windows(recognizer, n_frames):
     """Windows that so many frames complete."""
     w = recognizer.preprocessing.windows

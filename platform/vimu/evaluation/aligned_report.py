@@ -2,16 +2,15 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment
 from rich.console import Console
 from rich.table import Table
 
 from vimu.evaluation.aligned import SETTINGS
-from vimu.evaluation.figures import confusion_svg
-from vimu.evaluation.groups import Result, span, synthetic_mark
+from vimu.evaluation.figures import confusion_figure, svg_of
+from vimu.evaluation.groups import Result, number, span, synthetic_mark
+from vimu.evaluation.pages import page_environment
 
 WIDTH = 110
 
@@ -36,14 +35,11 @@ def render_aligned(name: str, metrics: Mapping[str, Any], maps: Mapping[str, str
         metrics: `results` and `notes`.
         maps: SVG by `dataset, setting`.
     """
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": _number, "span": span}
-    text = files("vimu.evaluation").joinpath("aligned.html.j2").read_text(encoding="utf-8")
     sets = by_set(metrics["results"])
-    return environment.from_string(text).render(
+    return page_environment().get_template("evaluation/aligned.html.j2").render(
         name=name, notes=metrics["notes"], sets=sets, meaning=SETTINGS, maps=maps, over=_over,
         confusion={
-            title: confusion_svg(r["confusion"], r["classes"])
+            title: svg_of(confusion_figure(r["confusion"], r["classes"]))
             for title, rows in sets.items()
             for r in rows
             if r["variant"] == "aligned"
@@ -71,8 +67,8 @@ def _table(rows: Sequence[Result]) -> Table:
         table.add_column(column, justify="right" if i else "left", no_wrap=True, min_width=15 if i == 0 else 5)
     for r in rows:
         table.add_row(
-            r["variant"], _number(r["accuracy"]), _number(r["macro_f1"]), span(r["macro_f1_ci95"], ".2f"),
-            _number(r["weighted_f1"]), *_over(r),
+            r["variant"], number(r["accuracy"]), number(r["macro_f1"]), span(r["macro_f1_ci95"], ".2f"),
+            number(r["weighted_f1"]), *_over(r),
         )  # fmt: skip
     return table
 
@@ -80,11 +76,7 @@ def _table(rows: Sequence[Result]) -> Table:
 def _over(r: Result) -> tuple[str, str]:
     """The last two columns: recall of unseen classes, or points over softmax; and the interval."""
     if r["unseen"]:
-        return _number(r["unseen_recall"]), span(r["unseen_recall_ci95"], ".2f")
+        return number(r["unseen_recall"]), span(r["unseen_recall_ci95"], ".2f")
     if "accuracy_over_softmax" not in r:
         return "", ""
     return format(r["accuracy_over_softmax"], "+.3f"), span(r["accuracy_over_softmax_ci95"], "+.2f")
-
-
-def _number(value: float | None) -> str:
-    return "none" if value is None else format(value, ".3f")

@@ -14,6 +14,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from vimu.evaluation.groups import method_of
+from vimu.runtime.console import printable
 
 COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown")
 INK, GRID = "#1b1b1b", "#b8b8b8"
@@ -35,6 +36,14 @@ class Curve:
     """`epoch`, `loss` (training) and `val_macro_f1` of each."""
 
 
+def by_stage(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
+    """The curves of each stage."""
+    found: dict[str, list[Curve]] = {}
+    for curve in curves:
+        found.setdefault(curve.stage, []).append(curve)
+    return found
+
+
 def confusion_figure(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> Figure:
     """A confusion matrix; a cell's shade is its share of the row's windows."""
     n = len(classes)
@@ -49,11 +58,6 @@ def confusion_figure(counts: Sequence[Sequence[int]], classes: Sequence[str]) ->
         axes.set_xlabel("predicted")
         axes.set_ylabel("true")
     return figure
-
-
-def confusion_svg(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
-    """`confusion_figure` as inline SVG."""
-    return svg_of(confusion_figure(counts, classes))
 
 
 def _shade(axes: Axes, shares: Sequence[Sequence[float]]) -> None:
@@ -71,7 +75,7 @@ def _shade(axes: Axes, shares: Sequence[Sequence[float]]) -> None:
 
 def short(name: str, longest: int = LONGEST) -> str:
     """A name as a figure can show it: one line, no control characters, cut where it is too long."""
-    plain = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
+    plain = printable(name)
     return plain if len(plain) <= longest else plain[: longest - 1] + "…"
 
 
@@ -103,11 +107,6 @@ def learning_curves_figure(curves: Sequence[Curve]) -> Figure:
     return figure
 
 
-def learning_curves_svg(curves: Sequence[Curve]) -> str:
-    """`learning_curves_figure` as inline SVG."""
-    return svg_of(learning_curves_figure(curves))
-
-
 def label_efficiency_figure(results: Sequence[Mapping[str, Any]]) -> Figure:
     """Macro-F1 and its interval over how many seconds of recording were labelled, a line an experiment and method.
 
@@ -137,11 +136,6 @@ def label_efficiency_figure(results: Sequence[Mapping[str, Any]]) -> Figure:
         axes.grid(alpha=0.3, which="both")
         axes.legend(fontsize=7)
     return figure
-
-
-def label_efficiency_svg(results: Sequence[Mapping[str, Any]]) -> str:
-    """`label_efficiency_figure` as inline SVG."""
-    return svg_of(label_efficiency_figure(results))
 
 
 STYLE: Any = {

@@ -35,6 +35,11 @@ class Groups:
     ablations: list[Result]
     """With one thing left out, each after the result that it is compared with."""
 
+    @property
+    def on_test_split(self) -> list[Result]:
+        """Those of `holdout`."""
+        return [r for rows in self.holdout.values() for r in rows]
+
 
 def grouped(results: Sequence[Result]) -> Groups:
     """All results, each in one group; the one that an ablation is compared with also stands before it."""
@@ -74,6 +79,13 @@ def difference_of(ablated: Result, results: Sequence[Result]) -> tuple[float | N
     return (None if whole is None else ablated["macro_f1"] - whole["macro_f1"]), None
 
 
+def differences(
+    ablations: Sequence[Result], results: Sequence[Result]
+) -> list[tuple[Result, str | None, float | None, list[float] | None]]:
+    """The rows of a table of ablations: each with what it leaves out, and with its `difference_of`."""
+    return [(r, leaves_out(r), *difference_of(r, results)) for r in ablations]
+
+
 def leaves_out(result: Result) -> str | None:
     """What an ablation leaves out."""
     name = result.get("ablation")
@@ -99,6 +111,11 @@ def tested_on(result: Result) -> str:
 def is_leaky(result: Result) -> bool:
     """Whether overlapping windows of one person train and test."""
     return bool(result.get("split_protocol") == RANDOM_WINDOWS)
+
+
+def number(value: float | None) -> str:
+    """`0.512`; `none` where there is no such figure."""
+    return "none" if value is None else format(value, ".3f")
 
 
 def span(interval: Sequence[float] | None, form: str = ".3f") -> str:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from jinja2 import Environment, PackageLoader, PrefixLoader
 
-from vimu.evaluation.groups import method_of, span, tested_on
+from vimu.evaluation.groups import method_of, number, span, tested_on
 
-NUMBER, SIGNED = ".3f", "+.3f"
+SIGNED = "+.3f"
 
 
 def page_environment(*packages: str) -> Environment:
@@ -17,13 +17,9 @@ def page_environment(*packages: str) -> Environment:
     """
     loaders = {name.rpartition(".")[2]: PackageLoader(name, "") for name in ("vimu.evaluation", *packages)}
     environment = Environment(loader=PrefixLoader(loaders), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": _number, "signed": _signed, "span": span, "signed_span": _signed_span}
+    environment.filters |= {"number": number, "signed": _signed, "span": span, "signed_span": _signed_span}
     environment.globals |= {"tested_on": tested_on, "method_of": method_of}
     return environment
-
-
-def _number(value: float | None) -> str:
-    return "none" if value is None else format(value, NUMBER)
 
 
 def _signed(value: float | None) -> str:

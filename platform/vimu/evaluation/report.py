@@ -7,8 +7,15 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from vimu.evaluation.figures import Curve, confusion_svg, label_efficiency_svg, learning_curves_svg
-from vimu.evaluation.groups import EXPERIMENTS, Result, difference_of, grouped, is_leaky, leaves_out
+from vimu.evaluation.figures import (
+    Curve,
+    by_stage,
+    confusion_figure,
+    label_efficiency_figure,
+    learning_curves_figure,
+    svg_of,
+)
+from vimu.evaluation.groups import EXPERIMENTS, Result, differences, grouped, is_leaky
 from vimu.evaluation.pages import page_environment
 
 
@@ -41,16 +48,13 @@ def render_report(metrics: Mapping[str, Any], page: Page) -> str:
     """
     results: Sequence[Result] = metrics["results"]
     groups = grouped(results)
-    detailed = [r for rows in groups.holdout.values() for r in rows] + groups.crossval
-    by_stage: dict[str, list[Curve]] = {}
-    for curve in page.curves:
-        by_stage.setdefault(curve.stage, []).append(curve)
+    detailed = groups.on_test_split + groups.crossval
     return page_environment().get_template("evaluation/report.html.j2").render(
         page=page, notes=metrics["notes"], published=metrics.get("published"), groups=groups, meaning=EXPERIMENTS,
-        detailed=[(r, confusion_svg(r["confusion"], r["classes"])) for r in detailed],
-        curves={stage: learning_curves_svg(curves) for stage, curves in by_stage.items()},
-        labels={name: (label_efficiency_svg(rows), rows) for name, rows in groups.labels.items()},
-        ablations=[(r, leaves_out(r), *difference_of(r, results)) for r in groups.ablations],
+        detailed=[(r, svg_of(confusion_figure(r["confusion"], r["classes"]))) for r in detailed],
+        curves={stage: svg_of(learning_curves_figure(curves)) for stage, curves in by_stage(page.curves).items()},
+        labels={name: (svg_of(label_efficiency_figure(rows)), rows) for name, rows in groups.labels.items()},
+        ablations=differences(groups.ablations, results),
         leaky=any(is_leaky(r) for r in results),
         synthetic=any(r["synthetic"] for r in results),
         config=as_yaml(page.config), used=as_yaml(page.used),

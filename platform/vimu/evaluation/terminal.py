@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vimu.evaluation.figures import shares_of
-from vimu.evaluation.groups import Result, difference_of, grouped, leaves_out, method_of, span, tested_on
+from vimu.evaluation.groups import Result, differences, grouped, method_of, number, span, tested_on
 
 WIDTH = 100
 
@@ -34,8 +34,7 @@ def results_text(metrics: Mapping[str, Any]) -> str:
 def _tables(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Table]]:
     results: Sequence[Result] = metrics["results"]
     groups = grouped(results)
-    plain = [r for rows in groups.holdout.values() for r in rows]
-    for title, rows in (("test split", plain), ("cross-validation, pooled over folds", groups.crossval)):
+    for title, rows in (("test split", groups.on_test_split), ("cross-validation, pooled over folds", groups.crossval)):
         for place in dict.fromkeys(place_of(r) for r in rows):
             yield f"{place} ({title})", _scores([r for r in rows if place_of(r) == place])
     for name, rows in groups.labels.items():
@@ -75,8 +74,8 @@ def _scores(rows: Sequence[Result]) -> Table:
         gain, interval = r.get("gain_over_scratch"), r.get("gain_ci95")
         gained = "" if gain is None else f"{gain:+.2f}" + (f" ({span(interval, '+.2f')})" if interval else "")
         table.add_row(
-            r["experiment"], method_of(r), _of(r["accuracy"]), _of(r["macro_f1"]), _short(r["macro_f1_ci95"]),
-            _of(r["weighted_f1"]), _of(r["auc"]), gained,
+            r["experiment"], method_of(r), number(r["accuracy"]), number(r["macro_f1"]), _short(r["macro_f1_ci95"]),
+            number(r["weighted_f1"]), number(r["auc"]), gained,
         )  # fmt: skip
     return table
 
@@ -85,16 +84,15 @@ def _labels(rows: Sequence[Result]) -> Table:
     table = _table("experiment", "method", "labels", "seconds", "macro-F1", "95 %", left=2)
     for r in rows:
         share, seconds = f"{100 * r['label_share']:g} %", f"{r['label_s']:,.0f}"
-        table.add_row(r["experiment"], method_of(r), share, seconds, _of(r["macro_f1"]), _short(r["macro_f1_ci95"]))
+        table.add_row(r["experiment"], method_of(r), share, seconds, number(r["macro_f1"]), _short(r["macro_f1_ci95"]))
     return table
 
 
 def _ablations(rows: Sequence[Result], results: Sequence[Result]) -> Table:
     table = _table("experiment", "method", "left out", "macro-F1", "difference", left=3)
-    for r in rows:
-        size, interval = difference_of(r, results)
+    for r, left_out, size, interval in differences(rows, results):
         difference = "" if size is None else f"{size:+.3f}" + (f" ({span(interval, '+.2f')})" if interval else "")
-        table.add_row(r["experiment"], r["method"], leaves_out(r) or "nothing", _of(r["macro_f1"]), difference)
+        table.add_row(r["experiment"], r["method"], left_out or "nothing", number(r["macro_f1"]), difference)
     return table
 
 
@@ -131,10 +129,6 @@ def _confusion(r: Result) -> Table:
     for i, (name, row) in enumerate(zip(classes, shares_of(r["confusion"]), strict=True)):
         table.add_row(f"{i + 1:>2} {name}", *(f"{100 * share:.0f}" for share in row))
     return table
-
-
-def _of(value: float | None) -> str:
-    return "none" if value is None else f"{value:.3f}"
 
 
 def _short(interval: Sequence[float] | None) -> str:

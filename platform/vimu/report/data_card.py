@@ -27,6 +27,7 @@ class Category:
     mark: str
     """Follows the name where the data are generated."""
     real: bool
+    """Recordings, not virtual clips."""
     label: str
     sources: int
     """Clips or trials."""
@@ -36,6 +37,10 @@ class Category:
     """None of clips, whose actors an archive may not name."""
     windows: dict[str, int]
     """By split, up-sampled copies included; empty where none are cut."""
+
+    @property
+    def kind(self) -> str:
+        return "recordings" if self.real else "virtual clips"
 
 
 def categories(run: Run, clips: Clips | None, windows: Windows | None) -> list[Category]:
@@ -84,24 +89,17 @@ def amounts_plot(rows: Sequence[Category]) -> Plot:
             axes.set_ylim(tallest - 0.4, -0.6)
             axes.set_xlabel(unit)
             more = f", the largest {MOST_BARS} of {len(panel)}" if len(panel) > MOST_BARS else ""
-            kind = "recordings" if shown[0].real else "virtual clips"
-            axes.set_title(f"{short(dataset)}{shown[0].mark}: {kind}{more}", fontsize=9)
+            axes.set_title(f"{short(dataset)}{shown[0].mark}: {shown[0].kind}{more}", fontsize=9)
             axes.grid(axis="x", alpha=0.5)
             axes.set_axisbelow(True)
             axes.spines[["top", "right", "left"]].set_visible(False)
             axes.tick_params(axis="y", length=0)
     columns = (
-        "dataset",
-        "kind",
-        "synthetic",
-        "label",
-        "clips_or_trials",
-        "seconds",
-        "subjects",
+        "dataset", "kind", "synthetic", "label", "clips_or_trials", "seconds", "subjects",
         *(f"windows_{s}" for s in SPLITS),
-    )
+    )  # fmt: skip
     table = [
-        (r.dataset, "recordings" if r.real else "virtual clips", bool(r.mark), r.label, r.sources,
+        (r.dataset, r.kind, bool(r.mark), r.label, r.sources,
          round(r.seconds, 2), r.subjects, *(r.windows.get(split, 0) for split in SPLITS))
         for r in rows
     ]  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 
 from vimu.evaluation.aligned import SETTINGS
 from vimu.evaluation.aligned_report import by_set
-from vimu.evaluation.groups import EXPERIMENTS, difference_of, is_leaky, leaves_out
+from vimu.evaluation.groups import EXPERIMENTS, differences, is_leaky
 from vimu.evaluation.pages import page_environment
 from vimu.evaluation.report import as_yaml
 from vimu.report.confused import review_command, review_link
@@ -47,9 +47,7 @@ def report_of(run: Run) -> Report:
         mended=run.detail("prepare", "notes", {}), empty=run.detail("prepare", "empty_categories", []),
         meaning=EXPERIMENTS, settings_meaning=SETTINGS,
         sets=by_set(entries) if results is not None and results.of_words else {},
-        ablations=[] if results is None else [
-            (r, leaves_out(r), *difference_of(r, entries)) for r in results.groups.ablations
-        ],
+        ablations=[] if results is None else differences(results.groups.ablations, entries),
         tables={} if results is None else results.tables(), leaky=any(is_leaky(r) for r in entries),
         synthetic=_synthetic(run), review=_review(run), review_link=review_link, settings=_settings(run),
         made=_made(run),

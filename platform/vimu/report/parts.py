@@ -54,9 +54,8 @@ class Results:
 
     def tables(self) -> dict[str, dict[str, list[Result]]]:
         """Name of a figure of scores -> what was tested -> its rows."""
-        holdout = [r for rows in self.groups.holdout.values() for r in rows]
         found: dict[str, dict[str, list[Result]]] = {}
-        for name, rows in ((ALL_PEOPLE, self.groups.crossval), (TEST_SPLIT, holdout)):
+        for name, rows in ((ALL_PEOPLE, self.groups.crossval), (TEST_SPLIT, self.groups.on_test_split)):
             for r in rows:
                 found.setdefault(name, {}).setdefault(place_of(r), []).append(r)
         return found
@@ -118,7 +117,6 @@ def results_of(run: Run) -> Results | None:
         confusion = [(r, confusion_plot(r)) for r in results if r["variant"] == "aligned"]
         return Results(metrics, True, grouped([]), [], confusion)
     groups = grouped(results)
-    holdout = [r for rows in groups.holdout.values() for r in rows]
     scores = [
         scores_plot(name, caption, rows)
         for name, caption, rows in (
@@ -127,11 +125,11 @@ def results_of(run: Run) -> Results | None:
                 "Every person tested once, by models that never saw them; pooled over folds.",
                 groups.crossval,
             ),
-            (TEST_SPLIT, "On the run's test split.", holdout),
+            (TEST_SPLIT, "On the run's test split.", groups.on_test_split),
         )
         if rows
     ]
-    own_first = sorted([*groups.crossval, *holdout], key=_own_first)
+    own_first = sorted([*groups.crossval, *groups.on_test_split], key=_own_first)
     confusion = [(r, confusion_plot(r)) for r in own_first]
     labels = {name: (labels_plot(name, rows), rows) for name, rows in groups.labels.items()}
     return Results(metrics, False, groups, scores, confusion, labels)

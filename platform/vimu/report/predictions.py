@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +11,9 @@ from matplotlib.figure import Figure
 from vimu.evaluation.figures import COLOURS, GRID, figure_style, short
 from vimu.metrics import calibration_error, reliability_by_subject, subject_bootstrap
 from vimu.report.plot import Plot
+from vimu.report.tables import Texts
 from vimu.runtime.published import Published
 
-Texts = np.ndarray[Any, np.dtype[np.str_]]
 COLUMNS = ("window_id", "subject", "dataset", "experiment", "method", "truth", "predicted", "probability")
 N_BINS = 10
 FEWEST_IN_BIN = 10

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from vimu.evaluation.figures import (
     COLOURS,
     Curve,
+    by_stage,
     confusion_figure,
     figure_style,
     label_efficiency_figure,
@@ -70,7 +71,7 @@ def score_row(r: Result) -> tuple[object, ...]:
 def confusion_plot(r: Result) -> Plot:
     """A result's confusion matrix."""
     crossed = r.get("protocol", HOLDOUT) != HOLDOUT
-    title = confusion_title(r)
+    title = f"{place(r)}: {r['experiment']}, {method_of(r)}{', cross-validated' * crossed}"
     name = name_of("confusion", "all-people" if crossed else "test-split", place(r), r["experiment"], method_of(r))
     rows = [
         (truth, said, count)
@@ -79,12 +80,6 @@ def confusion_plot(r: Result) -> Plot:
     ]
     figure = confusion_figure(r["confusion"], r["classes"])
     return Plot(name, title, figure, ("true", "predicted", "windows"), rows)
-
-
-def confusion_title(r: Result) -> str:
-    """Which result it is, in words."""
-    crossed = ", cross-validated" if r.get("protocol", HOLDOUT) != HOLDOUT else ""
-    return f"{place(r)}: {r['experiment']}, {method_of(r)}{crossed}"
 
 
 def labels_plot(name: str, rows: Sequence[Result]) -> Plot:
@@ -107,10 +102,7 @@ def labels_plot(name: str, rows: Sequence[Result]) -> Plot:
 
 def training_plots(curves: Sequence[Curve]) -> list[Plot]:
     """A figure a stage: loss and validation by epoch."""
-    by_stage: dict[str, list[Curve]] = {}
-    for curve in curves:
-        by_stage.setdefault(curve.stage, []).append(curve)
-    return [_training_plot(stage, of_stage) for stage, of_stage in by_stage.items()]
+    return [_training_plot(stage, of_stage) for stage, of_stage in by_stage(curves).items()]
 
 
 CAPTIONS: Mapping[str, str] = {

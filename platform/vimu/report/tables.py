@@ -55,11 +55,6 @@ class Windows:
     def __len__(self) -> int:
         return len(self.window_id)
 
-    @property
-    def source(self) -> Texts:
-        """Clip or trial, a copy of a clip being one of its own."""
-        return np.array([name.rpartition(":")[0] for name in self.window_id.tolist()], dtype=np.str_)
-
 
 def clips_of(synthesized: Published) -> Clips:
     """All clips."""

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
-from vimu.clips.curation import by_person
 from vimu.clips.decisions import IN_RUN
 from vimu.clips.schema import SCHEMA_VERSION, clips_from
 from vimu.clips.statistics import STATISTICS
@@ -111,5 +110,4 @@ class Catalogue:
             "seconds": [round(row["n_frames"] / row["rate_hz"], 2) for row in self.rows],
             "rate_hz": [row["source_rate_hz"] for row in self.rows],
             "corrected": [row["source_rate_hz"] != row["file_rate_hz"] for row in self.rows],
-            "by_person": [by_person(row["rule"]) for row in self.rows],
         }

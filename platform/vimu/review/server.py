@@ -139,8 +139,6 @@ class Server:
             try:
                 done = await asyncio.to_thread(change)
                 return web.json_response(self._decided() | {"changed": None if done is None else list(done.key)})
-            except UserError as error:
-                return web.json_response({"error": str(error)}, status=409)
             except (OperationError, OSError) as error:
                 return web.json_response({"error": f"Nothing is saved: {error}"}, status=500)
 

@@ -10,6 +10,11 @@ from rich.console import Console
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def printable(text: str) -> str:
+    """Text without what would steer a terminal or break a line."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 @contextmanager
 def echo_lines(path: Path, every_s: float = 1.0) -> Iterator[None]:
     """While the block runs, show each line that workers append to `path`; lines there before are not shown."""

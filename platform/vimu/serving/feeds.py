@@ -98,9 +98,10 @@ def of_udp(address: str, follower: Follower, say: Callable[[str], None]) -> Feed
             listener.bind((host, int(port)))
         except OSError as error:
             raise UserError(
-                f"`--udp` must be an address of this machine that is free, but {address}: {error}."
+                f"`--udp` must be an address of this machine that is free, but {address} is not: {error.strerror}."
             ) from error
-        say(f"listens at {host}:{listener.getsockname()[1]}/udp")
+        shown = f"[{host}]" if ":" in host else host
+        say(f"listens at {shown}:{listener.getsockname()[1]}/udp")
         while True:
             for line in listener.recv(CHUNK).splitlines():
                 yield follower.line(line)

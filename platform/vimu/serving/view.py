@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from vimu.runtime.console import printable
 from vimu.serving.follow import Follower
 from vimu.serving.stream import Recognised
 
@@ -17,6 +18,8 @@ BAR = 36
 """Characters of a probability of 1."""
 HISTORY = 60
 """Windows whose classes are kept in sight."""
+LONGEST = 40
+"""Characters of a class's name."""
 FRAMES_S = 8
 """Pictures a second."""
 
@@ -124,5 +127,4 @@ def counts_of(follower: Follower) -> str:
 
 
 def _plain(name: str) -> str:
-    """A class's name, without what would steer a terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)[:40]
+    return printable(name)[:LONGEST]

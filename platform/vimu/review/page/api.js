@@ -2,12 +2,6 @@
 
 const token = document.querySelector("meta[name=token]").content;
 
-async function answered(response) {
-  if (response.ok) return response;
-  const said = await response.json().catch(() => ({}));
-  throw new Error(said.error || `The server answers ${response.status}.`);
-}
-
 async function ask(path, options) {
   let response;
   try {
@@ -16,7 +10,9 @@ async function ask(path, options) {
     if (error.name === "AbortError") throw error;
     throw new Error("The server does not answer. Was it stopped? Start `vimu review` again.");
   }
-  return answered(response);
+  if (response.ok) return response;
+  const said = await response.json().catch(() => ({}));
+  throw new Error(said.error || `The server answers ${response.status}.`);
 }
 
 export async function get(path) {

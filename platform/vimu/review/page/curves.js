@@ -21,7 +21,7 @@ export class Curves {
     for (const { plot } of this.plots) plot.destroy();
     this.plots = [];
     this.signals = null;
-    this.box.replaceChildren(...(text ? [make("p", { className: "empty", textContent: text })] : []));
+    this.box.replaceChildren(...(text ? [make("p", { textContent: text })] : []));
   }
 
   show(signals) {

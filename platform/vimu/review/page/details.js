@@ -4,7 +4,7 @@ import { by, make, write } from "./dom.js";
 import { marks } from "./list.js";
 import { nameOf, state } from "./state.js";
 
-const fact = (name, ...value) => [make("div", {}, make("dt", { textContent: name }), make("dd", {}, ...value))];
+const fact = (name, ...value) => make("div", {}, make("dt", { textContent: name }), make("dd", {}, ...value));
 
 export function showFacts(clip, row) {
   const { clips } = state;
@@ -13,10 +13,10 @@ export function showFacts(clip, row) {
   const rate = row && row.file_rate_hz !== row.source_rate_hz
     ? `${row.source_rate_hz} Hz (the file says ${row.file_rate_hz})` : `${clips.rate_hz[clip]} Hz`;
   by("facts").replaceChildren(
-    ...fact("label", make("b", { textContent: clips.label[clip] })), ...fact("rule", clips.rule[clip]),
-    ...fact("rate", rate), ...fact("length", `${clips.seconds[clip]} s`),
-    ...fact("archive", clips.archive[clip]), ...(row?.subject ? fact("subject", row.subject) : []),
-    ...(row?.body ? fact("body", `${row.body}${row.gender ? `, ${row.gender}` : ""}`) : []));
+    fact("label", make("b", { textContent: clips.label[clip] })), fact("rule", clips.rule[clip]),
+    fact("rate", rate), fact("length", `${clips.seconds[clip]} s`), fact("archive", clips.archive[clip]),
+    ...(row?.subject ? [fact("subject", row.subject)] : []),
+    ...(row?.body ? [fact("body", `${row.body}${row.gender ? `, ${row.gender}` : ""}`)] : []));
   write(by("path"), clips.sequence[clip]);
   write(by("description"), row?.description ?? clips.description[clip]);
   by("notes").replaceChildren(...(row?.notes ?? []).map((note) => make("li", { textContent: note })));

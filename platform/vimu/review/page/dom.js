@@ -4,7 +4,7 @@ export const by = (id) => document.getElementById(id);
 
 // Characters that are not seen but move others about, or end lines, by their numbers: a name must not pass for another.
 const UNSEEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
-export const plain = (text) => text.replace(UNSEEN, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+const plain = (text) => text.replace(UNSEEN, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 export function write(element, text) {
   element.textContent = plain(text);

@@ -42,8 +42,7 @@ async function choose(clip) {
   await Promise.all([
     shown(get(`/api/clips/${clip}`), (answer) => showFacts(clip, row = answer), (why) => toast(why, true)),
     shown(arrays(`/api/clips/${clip}/signals`, signal), (signals) => {
-      player.duration = (signals.n_frames - 1) / signals.rate_hz;
-      player.load(player.duration, 1 / signals.rate_hz);
+      player.load((signals.n_frames - 1) / signals.rate_hz, 1 / signals.rate_hz);
       curves.show(signals);
     }, (why) => curves.clear(why)),
     shown(arrays(`/api/clips/${clip}/take`, signal), (take) => {
@@ -51,7 +50,7 @@ async function choose(clip) {
       if (take.notes.length) toast(take.notes.join(" "), true);
     }, (why) => scene.clear(`${why} The curves are what was stored.`)),
   ]);
-  document.body.dataset.shown = clip; // says, to tests too, that all of it is there
+  if (!signal.aborted) document.body.dataset.shown = clip; // says to tests that all of it is there
 }
 
 function changed(clip, goThere = false) {
@@ -66,7 +65,7 @@ function next(clip) {
   const { clips } = list;
   if (list.chosen !== clip) return; // who has gone elsewhere meanwhile stays there
   const place = clips.indexOf(clip);
-  const following = place >= 0 ? clips[place + 1] : clips[Math.min(list.before ?? 0, clips.length - 1)];
+  const following = place >= 0 ? clips[place + 1] : clips[Math.min(list.before, clips.length - 1)];
   if (following !== undefined) list.choose(following);
 }
 
@@ -115,7 +114,6 @@ async function watchDoubts() {
       by("scoring").textContent = "";
       filter();
       if (list.chosen >= 0) showFacts(list.chosen, row);
-      else list.move(0);
       list.intoView();
       return;
     }

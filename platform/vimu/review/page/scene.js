@@ -109,7 +109,7 @@ export class Scene {
   key(event) {
     const turns = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
     const zoom = { "+": 1 / ZOOM, "=": 1 / ZOOM, "-": ZOOM }[event.key];
-    if (!this.renderer || !(turns || zoom)) return;
+    if (!turns && !zoom) return;
     const way = this.camera.position.clone().sub(this.controls.target);
     const round = new three.Spherical().setFromVector3(way);
     if (turns) {

@@ -29,7 +29,6 @@ export function decisionsOn(clip) {
 export const nameOf = (clip) => state.clips.sequence[clip].split("/").pop() || state.clips.sequence[clip];
 
 const MATCHES = {
-  all: () => true,
   open: ({ label, rate }) => !label && !rate,
   decided: ({ label, rate }) => Boolean(label || rate),
   keep: ({ label }) => label?.decision === "keep",

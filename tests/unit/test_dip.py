@@ -169,6 +169,7 @@ FAULTS: list[tuple[Callable[[dict[str, Any]], object], Reason, str]] = [
     (lambda d: d.update(imu_ori=d["imu_ori"] * [1, 1, -1]), Reason.NOT_A_ROTATION, "mirrored axes"),
     (lambda d: d.update(imu_acc=d["imu_acc"] + [0, STANDARD_GRAVITY, 0]), Reason.UNREADABLE, "gravity seems to be"),
     (lambda d: d.update(imu_acc=d["imu_acc"] / 9.8 + [0, 1, 0]), Reason.UNREADABLE, "in g, gravity included"),
+    (lambda d: d["imu_acc"].__setitem__((40, 10, 0), 1e200), Reason.NON_FINITE, "right_thigh has values that no"),
     (lambda d: d.update(imu_acc=np.full((720, 17, 3), None)), Reason.UNSAFE_PICKLE, "array of pickled objects"),
 ]
 

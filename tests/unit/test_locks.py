@@ -1,8 +1,10 @@
 """Who looks at a lock, and who holds it."""
 
 import fcntl
+import os
 
-from filelock import FileLock
+import pytest
+from filelock import FileLock, Timeout
 
 from vimu.runtime.locks import held, is_free
 
@@ -15,10 +17,14 @@ def test_a_lock_is_free_until_a_job_or_a_removal_holds_it(tmp_path):
         assert not is_free(lock)
         with held(lock) as mine:
             assert not mine
+    os.utime(lock, (1, 1))
     with held(lock) as mine:
         assert mine
         assert not is_free(lock)
+        with pytest.raises(Timeout):
+            FileLock(lock, timeout=0).acquire()
     assert is_free(lock)
+    assert lock.stat().st_mtime == 1, "a lock tells when a job was here, and these are none"
 
 
 def test_two_may_look_at_once(tmp_path):

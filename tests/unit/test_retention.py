@@ -7,11 +7,9 @@ import threading
 import time
 from pathlib import Path
 
-import pytest
 from filelock import FileLock
 
 from aged_runs import DAYS, aged, gc, going, job, stage, staging, staying
-from vimu.runtime.locks import held, is_free
 from vimu.runtime.manifest import Outcome
 from vimu.runtime.publish import publish
 from vimu.runtime.published import open_published
@@ -76,22 +74,6 @@ def test_a_job_that_begins_after_the_look_keeps_its_folder(runs):
     assert left.is_dir()
     shutil.rmtree(left)
     assert remove_piece(piece, DAYS, time.time()) == "it is gone"
-
-
-def test_looking_at_a_lock_neither_makes_nor_touches_it(tmp_path):
-    lock = tmp_path / ".s.lock"
-    assert is_free(lock) and not lock.exists()
-    lock.touch()
-    os.utime(lock, (1, 1))
-    with held(lock) as ours:
-        assert ours and not is_free(lock)
-        with held(lock) as theirs:
-            assert not theirs
-        with pytest.raises(Exception, match="lock"):
-            FileLock(lock, timeout=0).acquire()
-    assert is_free(lock) and lock.stat().st_mtime == 1
-    (tmp_path / ".t.lock").symlink_to(lock)
-    assert not is_free(tmp_path / ".t.lock")
 
 
 def test_a_run_whose_job_lives_loses_nothing(runs):

@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from vimu.contracts import ImuRecording, Reason, Rejection
 from vimu.recordings.config import RecordingConfig
+from vimu.recordings.scale import MAX_NUMBER
 from vimu.recordings.sensor_order import exchanged_sensors
 from vimu.recordings.timeline import fill_gaps, usable_span
 from vimu.resampling import resample_rotations, resample_vectors
@@ -56,6 +57,8 @@ def read(path: Path, config: RecordingConfig, *, sensors: tuple[str, ...], rate_
     for s, name in enumerate(sensors):
         if present[:, s].sum() < 2:
             raise Rejection(str(path), Reason.MISSING_SENSOR, f"has {int(present[:, s].sum())} frames of {name}")
+        if not (np.abs(acc[present[:, s], s]) < MAX_NUMBER).all():
+            raise Rejection(str(path), Reason.NON_FINITE, f"`imu_acc` of {name} has values that no sensor gives")
         _check_rotations(path, name, ori[:, s], present[:, s])
     _check_unit(path, acc[present], len(acc) / from_hz)
 

@@ -21,13 +21,13 @@ import pyarrow.parquet as pq
 from pydantic import BeforeValidator, PlainSerializer
 from upath import UPath
 
+from vimu.runtime.credentials import WITH_CREDENTIALS, with_credentials
 from vimu.runtime.errors import OperationError, TransientError, UserError
 from vimu.runtime.plain_columns import require_plain
 from vimu.runtime.transient import is_transient
 
 BROKEN_URI = re.compile(r"(?!file:///)[A-Za-z][\w+.-]+:(//?$|/?[^/]|///)")
 """`s3:/bucket`, `s3://`: as a path, a folder named `s3:`."""
-WITH_CREDENTIALS = re.compile(r"[A-Za-z][\w+.-]+://[^/]*@")
 
 Location = Path | UPath
 """`Path` for a folder, `UPath` for an object store."""
@@ -42,13 +42,10 @@ def location(text: str | Path | UPath) -> Location:
     """
     if isinstance(text, Path | UPath):
         return text
+    if isinstance(text, str) and WITH_CREDENTIALS.match(text):  # no message may repeat them
+        raise UserError(with_credentials("A place"))
     if not isinstance(text, str) or not text or BROKEN_URI.match(text):
         raise UserError(f"A place must be a folder or a URI such as `s3://bucket/runs`, but is `{text}`.")
-    if WITH_CREDENTIALS.match(text):  # the message may not repeat them
-        raise UserError(
-            "A place must be a URI without credentials, which would stand in every manifest and message, but one has "
-            "some before its `@`. They come from the environment, e.g. `AWS_ACCESS_KEY_ID`, `AWS_PROFILE`."
-        )
     text = text.removeprefix("file://")  # a folder has what a store lacks: a rename
     if "://" not in text:
         return Path(text).expanduser()

@@ -191,19 +191,20 @@ class StoredFile:
 
     def table(self) -> pa.Table:
         """The Parquet table it holds, checked. Raises UserError: missing, damaged, or of columns that may run code."""
-        with pq.ParquetFile(pa.BufferReader(self.read())) as file:
+        data = self.read()
+        with _told(self.where), pq.ParquetFile(pa.BufferReader(data)) as file:
             require_plain(file.schema_arrow, self.where)
             return file.read(use_threads=False)
 
     def columns(self, names: list[str] | None = None) -> pa.Table:
         """Columns (None: all) of the Parquet table it holds, **not checked**: for a plan, whose work reads `table`."""
-        with _parquet(location(self.where)) as file:
+        with _told(self.where), _parquet(location(self.where)) as file:
             require_plain(file.schema_arrow, self.where)
             return file.read(columns=names, use_threads=False)
 
     def schema(self) -> pa.Schema:
         """The schema of the Parquet table it holds, not checked."""
-        with _parquet(location(self.where)) as file:
+        with _told(self.where), _parquet(location(self.where)) as file:
             return file.schema_arrow
 
     def local(self) -> Path:
@@ -216,6 +217,21 @@ class StoredFile:
         if not copy.is_file() or hashlib.sha256(copy.read_bytes()).hexdigest() != self.sha256:
             write_whole(copy, data)
         return copy
+
+
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """Say of what is no Parquet, or of an extension type that cannot be, that a person must look at it."""
+    try:
+        yield
+    except (pa.ArrowException, ValueError) as error:  # an extension type's own code raises what it likes
+        if isinstance(error, MemoryError):
+            raise
+        says = str(error).split(". ", maxsplit=1)[0].rstrip(".")  # what follows is advice, of Ray's to trust it
+        raise UserError(
+            f"`{where}` must be a Parquet file of numbers and text, but cannot be read: {says[:200]}. Delete its "
+            "stage's folder and run that job again."
+        ) from error
 
 
 @contextmanager

@@ -175,6 +175,42 @@ def test_a_mark_of_success_that_is_no_text_names_no_manifest(tmp_path):
         open_published(tmp_path / "s", made_by="job")
 
 
+def test_a_lock_that_is_a_link_leaves_its_target_alone(tmp_path):
+    """In a run folder that came from a stranger it may lead to any file of the person's."""
+    (tmp_path / "letter").write_text("precious")
+    (tmp_path / ".s.lock").symlink_to(tmp_path / "letter")
+    with pytest.raises(UserError, match=r"must be a folder that can be written, but: .*\.s\.lock"):
+        do(tmp_path / "s")
+    assert (tmp_path / "letter").read_text() == "precious"
+
+
+@pytest.mark.parametrize("left", ["torn", "file", "link"])
+def test_a_staging_place_that_is_none_is_made_anew(tmp_path, left):
+    staging = tmp_path / ".s.staging"
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "kept").touch()
+    if left == "torn":
+        staging.mkdir()
+        (staging / ".identity.json").write_text("{")
+    elif left == "file":
+        staging.touch()
+    else:
+        staging.symlink_to(tmp_path / "theirs")
+    assert do(tmp_path / "s").fresh and not (tmp_path / "s").is_symlink()
+    assert (tmp_path / "theirs" / "kept").exists()
+
+
+@pytest.mark.parametrize("own", ["folder", "file"])
+def test_what_is_no_result_is_never_replaced_nor_asked_to_be_made_by_itself(tmp_path, own):
+    if own == "folder":
+        (tmp_path / "s").mkdir()
+        (tmp_path / "s" / "notes.txt").touch()
+    else:
+        (tmp_path / "s").touch()
+    with pytest.raises(UserError, match=r"s` must be free, or what python jobs/s\.py published, .*Move it away"):
+        do(tmp_path / "s")
+
+
 def _hold(path: str, ready, done) -> None:
     with FileLock(path):
         ready.set()

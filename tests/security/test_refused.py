@@ -11,6 +11,7 @@ from told import told
 from vimu.recordings.config import load_recordings
 from vimu.recordings.trials import list_trials
 from vimu.runtime.config import load_config, validate
+from vimu.runtime.credentials import WITH_CREDENTIALS
 from vimu.runtime.errors import UserError
 from vimu.runtime.manifest import Outcome
 from vimu.runtime.publish import publish
@@ -124,8 +125,13 @@ def test_a_job_s_own_ray_has_no_dashboard(monkeypatch):
 
 @pytest.mark.fault(60)
 @pytest.mark.parametrize(
-    "place", [f"s3://AKIA:{SECRET}@bucket/runs", f"s3://{SECRET}@bucket", f"https://u:{SECRET}@h/x"]
-)
+    "place",
+    [
+        f"s3://AKIA:{SECRET}@bucket/runs", f"s3://{SECRET}@bucket", f"https://u:{SECRET}@h/x",
+        f"s3://AKIA:/a+/{SECRET}/@bucket/runs", f"s3:AKIA:{SECRET}@bucket", f"s3:///AKIA:{SECRET}@bucket",
+        f"simplecache::s3://AKIA:{SECRET}@bucket/runs",
+    ],
+)  # fmt: skip
 def test_a_place_with_credentials_is_refused_without_repeating_them(tmp_path, archive, demo_body, place):
     config = tmp_path / "run.yaml"
     inputs = [{"archive": "amass", "root": str(archive), "body": str(demo_body)}]
@@ -135,6 +141,23 @@ def test_a_place_with_credentials_is_refused_without_repeating_them(tmp_path, ar
             refused()
         assert SECRET not in str(caught.value)
     assert str(location(f"{tmp_path}/a@b")) == f"{tmp_path}/a@b"
+    assert WITH_CREDENTIALS.match("s3://bucket/a@b") is WITH_CREDENTIALS.match("hdfs://host:8020/a@b") is None
+
+
+@pytest.mark.fault(60)
+@pytest.mark.parametrize(
+    "key", ["name", "synthesize.inputs.0.root", "synthesize.inputs.0.annotations", "labels", "extends"]
+)
+def test_credentials_are_refused_wherever_they_stand(tmp_path, key):
+    """A setting that takes no URI would quote it, and `--dump-config` print it."""
+    place = f"s3://AKIA:{SECRET}@bucket/x"
+    inputs = [{"archive": "amass", "root": str(tmp_path)}]
+    (tmp_path / "run.yaml").write_text(json.dumps({"name": "x", "synthesize": {"inputs": inputs}}))
+    if key == "extends":
+        (tmp_path / "run.yaml").write_text(f"extends: {place}\n")
+    with pytest.raises(UserError, match=f"^`{key}.*` must be .* without credentials") as caught:
+        load_config(Config, tmp_path / "run.yaml", [] if key == "extends" else [f"{key}={place}"])
+    assert SECRET not in str(caught.value)
 
 
 @pytest.mark.fault(60)

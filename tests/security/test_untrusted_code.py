@@ -148,6 +148,26 @@ def test_somebody_else_s_windows_are_refused_in_a_notebook(tmp_path, canary):
         vimu.load_windows(published(tmp_path / "theirs", "prepare", "windows/0.parquet", table, {}))
 
 
+@pytest.mark.fault(36)
+@pytest.mark.parametrize("what", ["no Parquet", "a type that is none"])
+@pytest.mark.parametrize("way", ["table", "columns", "schema"])
+def test_what_cannot_be_read_as_a_table_is_said_in_a_sentence(tmp_path, what, way):
+    """Its hash fits: whoever publishes can see to that. Ray's types raise what they like, and advise to trust them."""
+    if what == "no Parquet":
+        data = b"PAR1 and no more"
+        (tmp_path / "a.parquet").write_bytes(data)
+        file = StoredFile(str(tmp_path / "a.parquet"), len(data), hashlib.sha256(data).hexdigest())
+    else:
+        import ray.data  # noqa: F401 - registers the type
+
+        says = {b"ARROW:extension:name": b"ray.data.arrow_tensor", b"ARROW:extension:metadata": b"\x80\x05."}
+        schema = pa.schema([pa.field("x", pa.list_(pa.float64()), metadata=says)])
+        file = stored(tmp_path / "a.parquet", pa.table([pa.array([[1.0]])], schema=schema))
+    with pytest.raises(UserError, match=r"a\.parquet` must be a Parquet file .* cannot be read: ") as caught:
+        getattr(file, way)()
+    assert "RAY_DATA_AUTOLOAD" not in str(caught.value)
+
+
 # ---- what a job writes itself passes
 
 

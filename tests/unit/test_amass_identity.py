@@ -122,6 +122,14 @@ def test_corrections_apply_where_the_evidence_does(name, file_hz, rate_hz, says)
     assert (says in note) if says else note is None
 
 
+@pytest.mark.fault(41)
+def test_a_correction_of_one_stated_rate_leaves_another_alone():
+    """One release may be right and the other wrong."""
+    rule = RateCorrection(match="CMU/*", file_hz=120.0, rate_hz=60.0, evidence="e")
+    assert corrected_rate(120.0, "CMU/62/62_11", [rule])[0] == 60.0
+    assert corrected_rate(100.0, "CMU/62/62_11", [rule]) == (100.0, None)
+
+
 def test_the_first_correction_counts():
     rules = [RateCorrection(match="A/*", rate_hz=hz, evidence="e") for hz in (50, 70)]
     assert corrected_rate(100.0, "A/b/c", rules)[0] == 50

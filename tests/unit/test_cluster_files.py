@@ -46,6 +46,16 @@ def test_what_they_start_asks_for_a_token_and_shows_its_dashboard_to_nobody(repo
     assert "--dashboard-host=127.0.0.1" in starts[0]
 
 
+@pytest.mark.fault(59)
+def test_no_code_and_no_file_of_ours_binds_a_dashboard_to_others(repo):
+    listed = subprocess.run(["git", "ls-files"], cwd=repo, capture_output=True, text=True, check=True).stdout.split()
+    files = [
+        repo / name for name in listed if name.startswith(("platform/", "jobs/", "deploy/", "cluster.yaml", "Makefile"))
+    ]
+    said = [host for file in files for host in re.findall(r"dashboard[-_]host[=\" :]+([^\s\",)]+)", file.read_text())]
+    assert len(said) >= 4 and set(said) == {"127.0.0.1"}
+
+
 @pytest.mark.parametrize("name", LAUNCHER)
 def test_all_of_it_is_in_a_virtual_environment(repo, name):
     """A system's own Python refuses pip (PEP 668); a job's `python` is the one that its node's Ray was started by."""

@@ -166,6 +166,12 @@ def test_a_yaml_file_of_megabytes_is_refused_before_it_is_parsed(tmp_path):
         read_yaml(tmp_path / "a.yaml")
 
 
+def test_a_device_that_a_strangers_file_extends_is_not_read_to_its_end(tmp_path):
+    (tmp_path / "a.yaml").write_text("extends: /dev/zero\n")
+    with pytest.raises(UserError, match=r"`/dev/zero` must be a YAML file of at most 1,048,576 bytes"):
+        load_config(Config, tmp_path / "a.yaml")
+
+
 @pytest.mark.parametrize("pattern", ["a{99999999999}", "(" * 5000, "("])
 def test_a_regular_expression_that_is_none_is_said(pattern):
     with pytest.raises(ValueError, match="must be a regular expression"):

@@ -123,6 +123,8 @@ def test_two_files_become_one_or_none(tmp_path):
     assert "`a` `y`: drop (ann | bob) or keep (eve)?" in result.output
     assert "`a` `x`: rate 59 (eve) or rate 60 (ann | bob)?" in result.output
     assert into.read_bytes() == before
+    result = run.invoke(app, [str(into), "--into", str(tmp_path)])
+    assert (result.exit_code, "`--into` must be a file that can be written" in result.output) == (2, True)
 
 
 def take(sequence):

@@ -1,5 +1,6 @@
 """Publishing: all or nothing, the same run is a no-op, another one is refused."""
 
+import hashlib
 import json
 import multiprocessing
 from pathlib import Path
@@ -134,6 +135,80 @@ def test_damage_is_noticed(tmp_path, damage):
         (tmp_path / "s" / "_SUCCESS").unlink()
     with pytest.raises(UserError, match=r"python jobs/s\.py"):
         open_published(tmp_path / "s", made_by="python jobs/s.py")
+
+
+ENTRY = {"path": "data/x.bin", "bytes": 3, "sha256": hashlib.sha256(b"123").hexdigest()}
+
+
+@pytest.mark.parametrize(
+    ("claimed", "says"),
+    [
+        ([], "all of it"), ({"files": None}, "files"), ({"files": [1]}, r"files\.0"), ({"details": []}, "details"),
+        ({"files": [{"path": "data/x.bin"}]}, r"files\.0\.bytes"),
+        ({"files": [ENTRY | {"path": "../secret"}]}, "must lie in the folder"),
+        ({"files": [ENTRY | {"path": "clips/../../secret"}]}, "must lie in the folder"),
+        ({"files": [ENTRY | {"path": "{folder}/secret"}]}, "must lie in the folder"),
+        ({"files": [ENTRY | {"at": "{folder}/secret"}]}, "must lie in the folder"),
+        ({"files": [ENTRY, ENTRY]}, "must name each file once"),
+        (b"\xff\xfe\0", "all of it"), (b"[" * 100_000, "all of it"),
+    ],
+)  # fmt: skip
+def test_a_manifest_whose_hash_fits_is_not_believed(tmp_path, claimed, says):
+    """Whoever publishes a folder can make its hashes fit: it reads no file beside it, and none twice."""
+    do(tmp_path / "s")
+    (tmp_path / "secret").write_bytes(b"123")
+    text = claimed
+    if not isinstance(claimed, bytes):
+        true = json.loads((tmp_path / "s" / "manifest.json").read_text())
+        whole = true | claimed if isinstance(claimed, dict) else claimed
+        text = json.dumps(whole).replace("{folder}", str(tmp_path)).encode()
+    (tmp_path / "s" / "manifest.json").write_bytes(text)
+    (tmp_path / "s" / "_SUCCESS").write_text(hashlib.sha256(text).hexdigest() + "\n")
+    with pytest.raises(UserError, match=f"`.*manifest.json` must be as a stage writes it, .*{says}.*run: job"):
+        open_published(tmp_path / "s", made_by="job")
+
+
+def test_a_mark_of_success_that_is_no_text_names_no_manifest(tmp_path):
+    do(tmp_path / "s")
+    (tmp_path / "s" / "_SUCCESS").write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="is not what `_SUCCESS` names"):
+        open_published(tmp_path / "s", made_by="job")
+
+
+def test_a_lock_that_is_a_link_leaves_its_target_alone(tmp_path):
+    """In a run folder that came from a stranger it may lead to any file of the person's."""
+    (tmp_path / "letter").write_text("precious")
+    (tmp_path / ".s.lock").symlink_to(tmp_path / "letter")
+    with pytest.raises(UserError, match=r"must be a folder that can be written, but: .*\.s\.lock"):
+        do(tmp_path / "s")
+    assert (tmp_path / "letter").read_text() == "precious"
+
+
+@pytest.mark.parametrize("left", ["torn", "file", "link"])
+def test_a_staging_place_that_is_none_is_made_anew(tmp_path, left):
+    staging = tmp_path / ".s.staging"
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "kept").touch()
+    if left == "torn":
+        staging.mkdir()
+        (staging / ".identity.json").write_text("{")
+    elif left == "file":
+        staging.touch()
+    else:
+        staging.symlink_to(tmp_path / "theirs")
+    assert do(tmp_path / "s").fresh and not (tmp_path / "s").is_symlink()
+    assert (tmp_path / "theirs" / "kept").exists()
+
+
+@pytest.mark.parametrize("own", ["folder", "file"])
+def test_what_is_no_result_is_never_replaced_nor_asked_to_be_made_by_itself(tmp_path, own):
+    if own == "folder":
+        (tmp_path / "s").mkdir()
+        (tmp_path / "s" / "notes.txt").touch()
+    else:
+        (tmp_path / "s").touch()
+    with pytest.raises(UserError, match=r"s` must be free, or what python jobs/s\.py published, .*Move it away"):
+        do(tmp_path / "s")
 
 
 def _hold(path: str, ready, done) -> None:

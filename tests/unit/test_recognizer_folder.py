@@ -66,7 +66,9 @@ def test_a_folder_that_is_no_export_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"is not published yet. Run first: python jobs/export.py"):
         vimu.Recognizer.load(tmp_path)
     (tmp_path / "_SUCCESS").write_bytes(b"\xff\xfe")
-    with pytest.raises(UserError, match=r"must be what `jobs/export.py` published"):
+    with pytest.raises(
+        UserError, match=r"is not what `_SUCCESS` names. Delete the folder and run: python jobs/export.py"
+    ):
         vimu.Recognizer.load(tmp_path)
 
 

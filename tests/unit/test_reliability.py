@@ -23,8 +23,8 @@ def test_every_row_has_a_test_and_every_mark_a_row(tests):
     assert sorted(table()) == list(range(1, 62))
     assert sorted(tests) == sorted(table())
     assert all(row["fault"] and row["expected"] for row in table().values())
-    said = {key for row in table().values() for key in row}  # a comma cuts an unquoted sentence short
-    assert said == {"fault", "expected", "holds", "reason"}
+    keys = {key for row in table().values() for key in row}  # a comma without quotes cuts a sentence in two
+    assert keys == {"fault", "expected", "holds", "reason"}
     assert all(row.get("holds", True) or row["reason"] for row in table().values())
 
 

@@ -400,7 +400,9 @@ def test_duplicate_members_are_refused(tmp_path):
 
 
 @pytest.mark.fault(31)
-@pytest.mark.parametrize("name", ["../../canary", "../poses.npy", "a/../../canary", "..\\canary", "/canary"])
+@pytest.mark.parametrize(
+    "name", ["../../canary", "../poses.npy", "a/../../canary", "..\\canary", "a\\..\\canary", "/canary", "\\canary"]
+)
 def test_members_with_paths_are_refused_and_write_nothing(tmp_path, canary, name):
     """Nothing is unpacked here; but who wrote that means harm, or some other program would do it."""
     good = io.BytesIO()

@@ -257,6 +257,16 @@ def test_a_loss_that_is_infinite_on_one_rank_shows_in_its_gradient():
         epochs(objective, data)
 
 
+@pytest.mark.fault(19)
+def test_a_gradient_that_overflows_beneath_a_loss_that_is_a_number_stops_before_the_step():
+    """Shortened to the length that is wanted, it would make all weights NaN."""
+    data = windows(8)
+    objective = objective_for(data, data.classes, PretrainSettings(model=SMALL))
+    objective.forward = lambda *_: sum((p - p.detach()).sum() for p in objective.parameters()) * 1e30 * 1e30
+    with pytest.raises(LossNotFiniteError, match=r"loss is 0\.0, its gradient inf"):
+        epochs(objective, data)
+
+
 def test_long_gradients_are_shortened():
     data = windows(16)
     shard = shard_of(data, data.classes, rank=0, world=1, seed=0)

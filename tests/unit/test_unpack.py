@@ -4,6 +4,7 @@ import gzip
 import io
 import lzma
 import os
+import resource
 import subprocess
 import sys
 import tarfile
@@ -265,3 +266,23 @@ def test_names_that_no_folder_can_hold_are_a_rejection(tmp_path, names):
         for name in names:
             bundle.writestr(name, b"x")
     assert refused(archive, tmp_path).reason == Reason.UNREADABLE
+
+
+@pytest.mark.fault(8)
+def test_a_disk_without_room_is_exit_1_naming_the_place_and_the_bytes_and_nothing_is_left(tmp_path):
+    archive = write(tmp_path / "CMU.tar", {"walk_poses.npz": bytes(6000)})
+    done = subprocess.run(
+        [sys.executable, "-m", "vimu.archives.unpack", str(archive), "--into", str(tmp_path / "out")],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000)), capture_output=True, text=True,
+        timeout=100,
+    )  # fmt: skip
+    said = " ".join(done.stderr.split())
+    assert (done.returncode, "Traceback" in said) == (1, False), said
+    assert f"must be unpacked into `{tmp_path}/out`, but: File too large; " in said and " bytes are free there" in said
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_place_that_is_no_folder_is_a_persons_matter(tmp_path):
+    archive = write(tmp_path / "CMU.tar")
+    with pytest.raises(UserError, match=r"`--into` must be a folder that can be written, but: .*File exists"):
+        unpack_all([archive], archive)

@@ -20,7 +20,7 @@ from rich.markup import escape
 from vimu.archives.packed import CHUNK, members_of
 from vimu.contracts import Reason, Rejection
 from vimu.runtime.console import console
-from vimu.runtime.errors import EXIT_OPERATION_FAILED, EXIT_USER, UserError, listed
+from vimu.runtime.errors import EXIT_OPERATION_FAILED, EXIT_USER, OperationError, UserError, listed
 
 SUFFIXES = (".tar.bz2", ".tar.xz", ".tar.gz", ".tgz", ".tar", ".zip")
 MARK = ".vimu-unpacked.json"
@@ -144,9 +144,13 @@ def unpack_all(given: Sequence[Path], into: Path) -> dict[Path, int | Rejection]
 
     Raises:
         UserError: one of `given` is no archive, or what lies at its place was made from something else.
+        OperationError: the disk is full, or fails.
     """
     archives = _sources(given)
-    into.mkdir(parents=True, exist_ok=True)
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"`--into` must be a folder that can be written, but: {error}.") from error
     results: dict[Path, int | Rejection] = {}
     with ProcessPoolExecutor(min(len(archives), os.cpu_count() or 1)) as pool:
         jobs = {pool.submit(unpack, archive, into): archive for archive in archives}
@@ -157,6 +161,13 @@ def unpack_all(given: Sequence[Path], into: Path) -> dict[Path, int | Rejection]
             except Rejection as rejection:
                 results[jobs[job]] = rejection
                 console.print(f"  [bold red]left out[/] {escape(str(rejection))}")
+            except OSError as error:  # the disk's, which the archives after it meet as well
+                pool.shutdown(cancel_futures=True)
+                raise OperationError(
+                    f"`{jobs[job]}` must be unpacked into `{into}`, but: {os.strerror(error.errno or 0)}; "
+                    f"{shutil.disk_usage(into).free:,} bytes are free there. Make room and run the same command again: "
+                    "what is unpacked is not unpacked again."
+                ) from error
     return results
 
 
@@ -170,6 +181,9 @@ def main(
     except UserError as error:
         console.print(f"[bold red]error:[/] {escape(str(error))}")
         raise typer.Exit(EXIT_USER) from error
+    except OperationError as error:
+        console.print(f"[bold red]failed:[/] {escape(str(error))}")
+        raise typer.Exit(EXIT_OPERATION_FAILED) from error
     failed = [result for result in results.values() if isinstance(result, Rejection)]
     console.print(f"{len(results) - len(failed)} of {len(results)} archives lie unpacked in {into}")
     if failed:

@@ -58,7 +58,7 @@ def _missing(subject: str, given: Given) -> Check:
 def _archive(config: Config, archive: ArchiveConfig, given: ArchiveInput, genders: Counter[Gender]) -> Iterator[Check]:
     name = archive.name
     try:
-        paths, aside = files_of(archive, given)
+        paths, odd, aside = files_of(archive, given)
     except UserError as error:
         yield Check(name, "fail", str(error))
         return
@@ -71,10 +71,13 @@ def _archive(config: Config, archive: ArchiveConfig, given: ArchiveInput, gender
         yield Check(
             name, "warn", f"{aside['archives_not_unpacked']} archives in `{given.root}` are still packed", unpack
         )
-    links = [path.name for path in given.root.iterdir() if path.is_symlink() and path.is_dir()]
+    links = [one.path for one in odd if (given.root / one.path).is_dir()]
     if links:
         mend = "move the folders there, or give each as an input of its own"
         yield Check(name, "warn", f"links to folders are not followed: {listed(links)}", mend)
+    if gone := [f"`{one.path}` {one.detail}" for one in odd if one.path not in links]:
+        mend = "fetch or mend them; synthesis leaves them out as unreadable"
+        yield Check(name, "warn", f"{len(gone):,} of its names cannot be read: {listed(gone, 3)}", mend)
     takes = {path: take_name_of(path, given.root, archive) for path in paths}
     first = {str(take).partition("/")[0]: path for path, take in reversed(takes.items()) if take is not None}
     if archive.take_endings:

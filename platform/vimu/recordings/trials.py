@@ -13,6 +13,7 @@ from vimu.recordings.readers import READERS
 from vimu.recordings.segments import read_segments, without_zeros
 from vimu.recordings.stretches import LISTERS, Stretch
 from vimu.runtime.errors import UserError
+from vimu.runtime.input_files import files_matching
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def list_trials(root: Path, config: RecordingConfig) -> tuple[list[TrialFile], l
         UserError: there is no such folder, no file in it matches, one is a link that leads out of it, or a table of
             labels cannot be read.
     """
-    paths = sorted(p for p in root.glob(config.files) if p.is_file()) if root.is_dir() else []
+    paths, odd = files_matching(root, config.files) if root.is_dir() else ([], [])
     if not paths:
         state = "holds none" if root.is_dir() else "is no folder"
         raise UserError(f"`{root}` must be a folder with files `{config.files}` of {config.name}, but {state}.")
@@ -50,8 +51,10 @@ def list_trials(root: Path, config: RecordingConfig) -> tuple[list[TrialFile], l
         if not path.resolve().is_relative_to(inside):
             raise UserError(f"`{path}` must lie in `{root}`, but is a link to `{path.resolve()}`.")
     if config.segments is not None:
-        return _list_segments(root, paths, config, config.segments)
-    return _list_stretches(root, paths, config)
+        trials, left_out = _list_segments(root, paths, config, config.segments)
+    else:
+        trials, left_out = _list_stretches(root, paths, config)
+    return trials, left_out + odd
 
 
 def _list_segments(

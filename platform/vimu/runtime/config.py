@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
 
+from vimu.runtime.credentials import require_none
 from vimu.runtime.errors import UserError, listed
 from vimu.runtime.yaml import parse_yaml, read_yaml
 
@@ -63,11 +64,13 @@ def load_config(kind: type[S], path: Path | None, overrides: Sequence[str] = ())
     A file may say `extends: other.yaml`, a file beside it, and then only what differs, section within section.
 
     Raises:
-        UserError: with every error of the file and the overrides in one message.
+        UserError: with every error of the file and the overrides in one message; first of all, that one of them holds
+            credentials.
     """
     raw: dict[str, object] = _read(path) if path is not None else {}
     for override in overrides:
         _apply(raw, override)
+    require_none(raw)
     loaded = validate(kind, raw, where=str(path) if path is not None else "the configuration")
     loaded._given = " ".join([str(path or "FILE"), *(f"--set {shlex.quote(override)}" for override in overrides)])
     return loaded
@@ -111,6 +114,7 @@ def _read(path: Path) -> dict[str, object]:
     raw = read_yaml(path)
     if "extends" not in raw:
         return raw
+    require_none(raw["extends"], "extends")
     base = path.parent / str(raw.pop("extends"))
     below = read_yaml(base)
     if "extends" in below:

@@ -4,10 +4,26 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+CONTROLS = [
+    c for c in (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)) if c not in (9, 10)
+]
+SHOWN = {c: f"\\x{c:02x}" if c < 0x100 else f"\\u{c:04x}" for c in CONTROLS}
+"""Characters that move the cursor, erase, set a title or turn the order of letters around, as they are shown."""
+
+
+class _PlainConsole(Console):
+    """Messages quote names of files that come from strangers: no terminal obeys what stands in them."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        return super().render_str(text.translate(SHOWN), **how)
+
+
+console = _PlainConsole(stderr=True, highlight=False, soft_wrap=True)
 
 
 def printable(text: str) -> str:

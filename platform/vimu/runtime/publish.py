@@ -76,9 +76,9 @@ def publish(
         return _publish_in_store(folder, identity, build, made_by, replacing, workers_write)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        (folder.parent / f".{folder.name}.lock").touch()
+        _touch(folder.parent / f".{folder.name}.lock")
     except OSError as error:
-        raise UserError(f"`{folder.parent}` must be a folder that can be written, but: {error.strerror}.") from error
+        raise UserError(f"`{folder.parent}` must be a folder that can be written, but: {error}.") from error
     try:
         with FileLock(folder.parent / f".{folder.name}.lock", timeout=0):
             _finish_replacing(folder)
@@ -139,6 +139,8 @@ def _standing(folder: Location, identity: Mapping[str, Any], made_by: str, repla
     """What is published there: the same, or what may be replaced. Raises UserError: something else."""
     if not (folder.exists() if isinstance(folder, Path) else (folder / SUCCESS).is_file()):
         return None
+    if not (folder / SUCCESS).is_file():
+        raise UserError(f"`{folder}` must be free, or what {made_by} published, but is neither. Move it away.")
     published = open_published(folder, made_by=made_by)
     there = published.manifest["identity"]
     if not only_differ_in(replacing, there, identity):
@@ -151,6 +153,8 @@ def _prepare_staging(staging: Location, identity: Mapping[str, Any]) -> None:
     if _left_by(staging) == identity:
         return
     if isinstance(staging, Path):
+        if staging.is_symlink() or staging.is_file():
+            staging.unlink()
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
     write_whole(staging / IDENTITY, json.dumps(identity, indent=1))
@@ -158,7 +162,10 @@ def _prepare_staging(staging: Location, identity: Mapping[str, Any]) -> None:
 
 def _left_by(staging: Location) -> object:
     mark = staging / IDENTITY
-    return json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() else None
+    try:
+        return json.loads(mark.read_bytes()) if mark.is_file() else None
+    except ValueError:  # a disk's damage: what lies beside it may be damaged as well
+        return None
 
 
 def _seal(staging: Path, identity: Mapping[str, Any], outcome: Outcome, made_by: str, started: float) -> None:
@@ -256,6 +263,15 @@ def _finish_replacing(folder: Path) -> None:
         _aside(folder).rename(folder)
     elif _aside(folder).is_dir():
         shutil.rmtree(_aside(folder), ignore_errors=True)
+
+
+def _touch(lock: Path) -> None:
+    """Its time says when a job came by last. A link, which would have a file elsewhere truncated, is an OSError."""
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    try:
+        os.utime(handle)
+    finally:
+        os.close(handle)
 
 
 def _sync(folder: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vimu.runtime.claims import require_manifest
 from vimu.runtime.errors import UserError
 from vimu.runtime.storage import Location, StoredFile, absolute, file_sha256, require_store
 
@@ -53,16 +54,17 @@ def open_published(folder: Location, *, made_by: str) -> Published:
         made_by: the command that makes it, for the error.
 
     Raises:
-        UserError: nothing is published there, or it is damaged.
+        UserError: nothing is published there, it is damaged, or its manifest is none or leads out of the folder.
     """
     if not (folder / SUCCESS).is_file():
         require_store(folder)
         raise UserError(f"`{folder}` is not published yet. Run first: {made_by}")
-    named = (folder / SUCCESS).read_text(encoding="utf-8").strip()
+    named = (folder / SUCCESS).read_bytes().decode(errors="replace").strip()
     path = manifest_path(folder, named)
     text = path.read_bytes() if path.is_file() else b""
     if hashlib.sha256(text).hexdigest() != named:
         raise UserError(f"`{path}` is not what `_SUCCESS` names. Delete the folder and run: {made_by}")
+    require_manifest(text, where=str(path), made_by=made_by)
     published = Published(folder, json.loads(text))
     for entry, file in zip(published.manifest["files"], published.files(""), strict=True):
         sharded = entry["path"].startswith(SHARDED)

@@ -21,13 +21,13 @@ import pyarrow.parquet as pq
 from pydantic import BeforeValidator, PlainSerializer
 from upath import UPath
 
+from vimu.runtime.credentials import WITH_CREDENTIALS, with_credentials
 from vimu.runtime.errors import OperationError, TransientError, UserError
 from vimu.runtime.plain_columns import require_plain
 from vimu.runtime.transient import is_transient
 
 BROKEN_URI = re.compile(r"(?!file:///)[A-Za-z][\w+.-]+:(//?$|/?[^/]|///)")
 """`s3:/bucket`, `s3://`: as a path, a folder named `s3:`."""
-WITH_CREDENTIALS = re.compile(r"[A-Za-z][\w+.-]+://[^/]*@")
 
 Location = Path | UPath
 """`Path` for a folder, `UPath` for an object store."""
@@ -42,13 +42,10 @@ def location(text: str | Path | UPath) -> Location:
     """
     if isinstance(text, Path | UPath):
         return text
+    if isinstance(text, str) and WITH_CREDENTIALS.match(text):  # no message may repeat them
+        raise UserError(with_credentials("A place"))
     if not isinstance(text, str) or not text or BROKEN_URI.match(text):
         raise UserError(f"A place must be a folder or a URI such as `s3://bucket/runs`, but is `{text}`.")
-    if WITH_CREDENTIALS.match(text):  # the message may not repeat them
-        raise UserError(
-            "A place must be a URI without credentials, which would stand in every manifest and message, but one has "
-            "some before its `@`. They come from the environment, e.g. `AWS_ACCESS_KEY_ID`, `AWS_PROFILE`."
-        )
     text = text.removeprefix("file://")  # a folder has what a store lacks: a rename
     if "://" not in text:
         return Path(text).expanduser()
@@ -194,19 +191,20 @@ class StoredFile:
 
     def table(self) -> pa.Table:
         """The Parquet table it holds, checked. Raises UserError: missing, damaged, or of columns that may run code."""
-        with pq.ParquetFile(pa.BufferReader(self.read())) as file:
+        data = self.read()
+        with _told(self.where), pq.ParquetFile(pa.BufferReader(data)) as file:
             require_plain(file.schema_arrow, self.where)
             return file.read(use_threads=False)
 
     def columns(self, names: list[str] | None = None) -> pa.Table:
         """Columns (None: all) of the Parquet table it holds, **not checked**: for a plan, whose work reads `table`."""
-        with _parquet(location(self.where)) as file:
+        with _told(self.where), _parquet(location(self.where)) as file:
             require_plain(file.schema_arrow, self.where)
             return file.read(columns=names, use_threads=False)
 
     def schema(self) -> pa.Schema:
         """The schema of the Parquet table it holds, not checked."""
-        with _parquet(location(self.where)) as file:
+        with _told(self.where), _parquet(location(self.where)) as file:
             return file.schema_arrow
 
     def local(self) -> Path:
@@ -219,6 +217,21 @@ class StoredFile:
         if not copy.is_file() or hashlib.sha256(copy.read_bytes()).hexdigest() != self.sha256:
             write_whole(copy, data)
         return copy
+
+
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """Say of what is no Parquet, or of an extension type that cannot be, that a person must look at it."""
+    try:
+        yield
+    except (pa.ArrowException, ValueError) as error:  # an extension type's own code raises what it likes
+        if isinstance(error, MemoryError):
+            raise
+        says = str(error).split(". ", maxsplit=1)[0].rstrip(".")  # what follows is advice, of Ray's to trust it
+        raise UserError(
+            f"`{where}` must be a Parquet file of numbers and text, but cannot be read: {says[:200]}. Delete its "
+            "stage's folder and run that job again."
+        ) from error
 
 
 @contextmanager

@@ -27,10 +27,12 @@ def read_yaml(path: Path) -> dict[str, object]:
             `.nan`/`.inf`.
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
+        with path.open("rb") as stream:  # of a device, which says no size and has no end, no more either
+            data = stream.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            size = max(path.stat().st_size, len(data))
             raise UserError(f"`{path}` must be a YAML file of at most {MAX_BYTES:,} bytes, but has {size:,}.")
-        text = path.read_text(encoding="utf-8")
+        text = data.decode("utf-8")
     except FileNotFoundError as error:
         raise UserError(f"`{path}` does not exist.") from error
     except (OSError, ValueError) as error:  # of decoding, or a name with a zero byte

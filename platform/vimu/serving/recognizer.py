@@ -162,11 +162,8 @@ def _exported(folder: Location) -> Published:
     """The published export in `folder`, a run or the export itself."""
     if (folder / "export" / SUCCESS).is_file():
         folder = folder / "export"
-    try:
-        published = open_published(folder, made_by="python jobs/export.py --config ...")
-        if published.manifest["stage"] == "export":
-            return published
-        stage = published.manifest["stage"]
-    except (KeyError, TypeError, ValueError) as error:  # a whole manifest, but none of ours
-        raise UserError(f"`folder` must be what `jobs/export.py` published, but `{folder}` is not: {error}.") from error
-    raise UserError(f"`folder` must be a run or its `export` folder, but `{folder}` is of `{stage}`.")
+    published = open_published(folder, made_by="python jobs/export.py --config ...")
+    stage = published.manifest["stage"]
+    if stage != "export":
+        raise UserError(f"`folder` must be a run or its `export` folder, but `{folder}` is of `{stage}`.")
+    return published

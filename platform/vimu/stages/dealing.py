@@ -54,6 +54,6 @@ def without_files(task: Task, known: Set[tuple[str, str]]) -> Task | None:
 
 
 def _shard(archive: str, root: str, files: Sequence[str]) -> str:
-    """Named by what it holds: the same files are the same shard, run after run."""
-    key = "\n".join([archive, root, *files])
+    """Named by what it holds: the same files are the same shard, run after run. A file's name may hold newlines."""
+    key = "\n".join([archive, root, *(file.replace("\\", "\\\\").replace("\n", "\\n") for file in files)])
     return f"{archive}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"

@@ -8,18 +8,19 @@ from vimu.archives.take import take_name_of
 from vimu.archives.unpack import archive_name, archives_in
 from vimu.contracts import Reason, Rejection
 from vimu.runtime.errors import UserError
+from vimu.runtime.input_files import files_matching
 from vimu.stages.config import ArchiveInput
 
 
-def files_of(archive: ArchiveConfig, given: ArchiveInput) -> tuple[list[Path], Counter[str]]:
-    """The archive's files, sorted, and how many lie beside them unread. A link that leads out of the root is refused.
+def files_of(archive: ArchiveConfig, given: ArchiveInput) -> tuple[list[Path], list[Rejection], Counter[str]]:
+    """The archive's files, sorted, what of its name cannot be read, and how many lie beside them unread.
 
-    Folders whose name begins with a dot are not looked into: unpacking works in them.
+    A file that is a link out of the root is refused. Folders whose name begins with a dot are not looked into:
+    unpacking works in them.
     """
     if not given.root.is_dir():
         raise UserError(f"`root` of `{given.archive}` must be a folder, but `{given.root}` does not exist.")
-    visible = (p for p in given.root.glob(archive.files) if not _hidden(p.relative_to(given.root)))
-    paths = sorted(p for p in visible if p.is_file())
+    paths, odd = files_matching(given.root, archive.files, hidden=False)
     found = [p for p in paths if not any(p.match(pattern) for pattern in archive.skip)]
     packed = [p for p in archives_in(given.root) if not (given.root / str(archive_name(p))).is_dir()]
     if not found:
@@ -33,11 +34,7 @@ def files_of(archive: ArchiveConfig, given: ArchiveInput) -> tuple[list[Path], C
         if not path.resolve().is_relative_to(root):
             raise UserError(f"`{path}` must lie in `{given.root}`, but is a link to `{path.resolve()}`.")
     aside = Counter({"no_motion_by_name": len(paths) - len(found), "archives_not_unpacked": len(packed)})
-    return found, +aside
-
-
-def _hidden(below: Path) -> bool:
-    return any(part.startswith(".") for part in below.parts)
+    return found, odd, +aside
 
 
 def once(path: Path, relative: str, given: ArchiveInput, archive: ArchiveConfig, first: dict[str, str]) -> None:

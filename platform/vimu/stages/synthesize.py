@@ -77,7 +77,7 @@ def plan(config: Config) -> Plan[Work]:
     read: list[Row] = []
     rejections: list[Row] = []
     archives, listing, labels, annotated = [], [], Counter[str](), 0
-    left_aside, first, named = Counter[str](), dict[str, str](), Counter[tuple[str, str]]()
+    left_aside, n_odd, first, named = Counter[str](), 0, dict[str, str](), Counter[tuple[str, str]]()
     for given in settings.inputs:
         archive = load_archive(given.archive)
         synthesizer = Synthesizer(archive, placements, given.body, preset)
@@ -86,8 +86,10 @@ def plan(config: Config) -> Plan[Work]:
         archives.append(archive)
         annotations = load_annotations(given.annotations)
         kept = []
-        files, unread = files_of(archive, given)
+        files, odd, unread = files_of(archive, given)
         left_aside += unread
+        n_odd += len(odd)
+        rejections += [rejection_row(one.path, one, NAME) for one in odd]
         for path in files:
             relative = path.relative_to(given.root).as_posix()
             stat = path.stat()
@@ -139,7 +141,7 @@ def plan(config: Config) -> Plan[Work]:
                 "decisions": None if settings.decisions is None else file_sha256(settings.decisions),
             },
         },
-        counts={"files_in": len(listing), "files_to_read": sum(labels.values()), "tasks": len(tasks)}
+        counts={"files_in": len(listing) + n_odd, "files_to_read": sum(labels.values()), "tasks": len(tasks)}
         | ({"annotated": annotated} if any(given.annotations for given in settings.inputs) else {})
         | {f"decisions_{kind}": n for kind, n in curation.counts().items()}
         | {f"left_out_{reason}": n for reason, n in sorted(reasons.items())}

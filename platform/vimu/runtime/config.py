@@ -94,8 +94,9 @@ def sentences(error: ValidationError, raw: object) -> list[str]:
     """All that is wrong with `raw`, a sentence each, by the paths that it has."""
     problems = error.errors(include_url=False, include_context=False)
     items = {problem["loc"][:-1] for problem in problems}
+    named: dict[int, Named] = {}
     return [
-        _sentence(problem, _written(problem["loc"], raw, lacks=problem["type"] == "missing"))
+        _sentence(problem, _written(problem["loc"], raw, named, lacks=problem["type"] == "missing"))
         for problem in problems
         if not (problem["type"] == "too_short" and problem["loc"] in items)  # pydantic counts the good ones only
     ]
@@ -122,18 +123,27 @@ def _read(path: Path) -> dict[str, object]:
     return merged(below, raw)
 
 
-def _written(loc: Sequence[str | int], raw: object, *, lacks: bool) -> str:
+Named = Mapping[str, object]
+"""What is in a section or a list, by key or number as text."""
+
+
+def _written(loc: Sequence[str | int], raw: object, named: dict[int, Named], *, lacks: bool) -> str:
     """The path that a person wrote: without what pydantic puts between, such as the kind of model it took it for.
 
     Args:
+        named: of sections and lists by their `id`, filled here: one that has thousands of errors is looked at once.
         lacks: its last part is what is missing.
     """
     path, node = [], raw
     for i, part in enumerate(loc):
-        inner = node if isinstance(node, Mapping) else dict(enumerate(node)) if isinstance(node, list | tuple) else {}
-        named = {str(key): value for key, value in inner.items()}
-        if str(part) in named:
-            node = named[str(part)]
+        if id(node) not in named:
+            inner = (
+                node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list | tuple) else ()
+            )
+            named[id(node)] = {str(key): value for key, value in inner}
+        inside = named[id(node)]
+        if str(part) in inside:
+            node = inside[str(part)]
         elif not (lacks and i == len(loc) - 1):
             continue
         path.append(str(part))

@@ -1,5 +1,6 @@
 """Windows to tune on, published as `prepare` publishes them: small, quick to learn, with people kept apart."""
 
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,16 @@ def publish_windows(run_dir: Path, *, test_scale: float = 1.0) -> None:
 
     def build(staging: Any, _: object) -> Outcome:
         (staging / "windows").mkdir(parents=True, exist_ok=True)
-        pq.write_table(_table(test_scale), staging / "windows" / "0.parquet")
+        table = _table(test_scale)
+        pq.write_table(table, staging / "windows" / "0.parquet")
+        counts: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+        for dataset, split, label in zip(*(table[c].to_pylist() for c in ("dataset", "split", "label")), strict=True):
+            counts[dataset][split][label] += 1
         return Outcome(
             counts={"windows": 1}, content_hash="toy", licences={"mocap": "none", "worn": "none"},
             details={
                 "virtual_datasets": ["mocap"], "real_dataset": "worn", "labels_hash": "toy",
-                "synthetic": {"mocap": True, "worn": True},
+                "synthetic": {"mocap": True, "worn": True}, "windows": counts,
             },
         )  # fmt: skip
 

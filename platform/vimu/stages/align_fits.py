@@ -18,6 +18,7 @@ from ray.train import Checkpoint, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
 from vimu.runtime.console import console, echo_lines
+from vimu.runtime.futures import aside
 from vimu.runtime.resources import ONE_CPU, Needs
 from vimu.runtime.storage import StoredFile
 from vimu.semantics.align_settings import AlignSettings
@@ -93,7 +94,7 @@ def align_on_ray(
         ),
     )  # fmt: skip
     with echo_lines(storage / "progress.log"):
-        trainer.fit()
+        aside(trainer.fit)
     done = sealed_parts(storage, job.identity, _say)
     if lacking := [fit.name for fit in fits if fit.name not in done]:
         raise RuntimeError(f"alignment ended without {', '.join(lacking)} being whole; run again: {storage}")

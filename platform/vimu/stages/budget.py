@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from vimu.runtime.futures import as_they_end
 from vimu.runtime.resources import ONE_CPU, Needs
 from vimu.stages.crossval_parts import Part, Parts
 from vimu.tuning.fits import Fit, run_fit
@@ -104,6 +105,8 @@ def _probed(
         side = sides[fit.windows]
         done = task.remote(fit, side.windows, side.classes, folds.get(fit.folds))
         running[fit.method] = (done, units_of(fit, sides, folds))
+    for done in as_they_end([done for done, _ in running.values()]):
+        ray.get(done)  # one that failed is known at once
     return {method: ray.get(done).cpu_s / units for method, (done, units) in running.items() if units}
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from vimu.runtime.console import console
 from vimu.runtime.errors import listed
+from vimu.runtime.futures import as_they_end
 from vimu.runtime.progress import tracked
 from vimu.runtime.resources import Needs
 from vimu.stages.budget import units_of
@@ -44,8 +45,7 @@ def run_fits(
         )  # fmt: skip
         waiting[cpu_s] = fit
     needed = {need for fit in todo for need in fit.needs}
-    for _ in tracked(range(len(waiting)), "fits", total=len(waiting)):
-        [ended], _ = ray.wait(list(waiting))
+    for ended in tracked(as_they_end(list(waiting)), "fits", total=len(waiting)):
         fit = waiting.pop(ended)
         parts.put(fit, ray.get(content[fit]), ray.get(ended), units_of(fit, sides, folds))
         if fit not in needed:

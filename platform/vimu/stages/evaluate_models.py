@@ -9,6 +9,7 @@ import numpy as np
 
 from vimu.evaluation.results import Experiment
 from vimu.models.forest import forest_probabilities
+from vimu.runtime.futures import as_they_end
 from vimu.runtime.progress import tracked
 from vimu.runtime.published import Published
 from vimu.runtime.resources import granted
@@ -165,8 +166,9 @@ def _forests(side: Side, seeds: Sequence[int], config: Config) -> Probabilities:
         task.remote(train_x, train_y, test_x, n_classes=len(side.classes), seed=seed, n_trees=config.evaluate.n_trees)
         for seed in seeds
     ]  # fmt: skip
-    done = [ray.get(future) for future in tracked(futures, "forests", total=len(futures))]
-    return dict(zip(seeds, done, strict=True))
+    for future in tracked(as_they_end(futures), "forests", total=len(futures)):
+        ray.get(future)  # one that failed is known at once
+    return dict(zip(seeds, ray.get(futures), strict=True))
 
 
 def _split_text(settings: SplitSettings, windows: WindowSet, kind: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vimu.runtime.errors import UserError, listed
+from vimu.runtime.futures import as_they_end
 from vimu.runtime.manifest import Outcome, content_hash
 from vimu.runtime.progress import tracked
 from vimu.runtime.published import Published
@@ -106,7 +107,7 @@ def build(config: Config, plan: Plan[Work], staging: Path) -> Outcome:
             )
             for job in todo
         ]  # fmt: skip
-        for future in tracked(running, "models", total=len(running)):
+        for future in tracked(as_they_end(running), "models", total=len(running)):
             ray.get(future)
     places = [_place(job, names, "") for job in work.jobs]
     logs = {

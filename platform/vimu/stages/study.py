@@ -1,7 +1,6 @@
 """A study of placements: every method, set of sensors and seed is a Ray task over the same windows."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from vimu.evaluation.placements import best_single_sentence, compare_sensors, se
 from vimu.evaluation.results import Experiment
 from vimu.runtime.config import load_config
 from vimu.runtime.console import console
+from vimu.runtime.futures import as_they_end
 from vimu.runtime.manifest import Outcome, content_hash
 from vimu.runtime.progress import tracked
 from vimu.runtime.published import Published
@@ -136,7 +136,7 @@ def build(config: Config, plan: Plan[Work], staging: Path, *, study: PlacementSt
             )
             for t in todo
         ]  # fmt: skip
-        for future in tracked(_as_they_end(running), "tasks", total=len(running)):
+        for future in tracked(as_they_end(running), "tasks", total=len(running)):
             ray.get(future)
     done = {trial: load_npz(parts / trial.file, [KEY])[KEY] for trial in trials}
     rows, notes = _results(work, study, done, config.evaluate.n_resamples)
@@ -189,14 +189,6 @@ def _run(
     with partial_path.open("wb") as stream:
         np.savez(stream, allow_pickle=False, **{KEY: probabilities})
     partial_path.rename(path)
-
-
-def _as_they_end(running: list[Any]) -> Iterator[Any]:
-    import ray
-
-    while running:
-        ended, running = ray.wait(running)
-        yield from ended
 
 
 def _results(

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from vimu.runtime.config import find_yaml, sentences
 from vimu.runtime.errors import OperationError, UserError
+from vimu.runtime.futures import aside
 from vimu.runtime.manifest import Outcome, content_hash
 from vimu.runtime.metrics import say
 from vimu.runtime.published import Published
@@ -145,7 +146,7 @@ def run_trials(record: StudyRecord, work: Work, windows: "TrialWindows", storage
         train_one, windows=windows, base=work.base.model_dump(mode="json"), uncut=uncut_epochs(work.study, work.base)
     )
     scheduler = FIFOScheduler() if pruning is None else asha(record, work.study, work.base)
-    tune.Tuner(
+    tuner = tune.Tuner(
         tune.with_resources(trainable, tune.PlacementGroupFactory([needs.bundle])),
         tune_config=tune.TuneConfig(
             num_samples=n_left, max_concurrent_trials=settings.max_concurrent,
@@ -155,7 +156,8 @@ def run_trials(record: StudyRecord, work: Work, windows: "TrialWindows", storage
             name="study", storage_path=str(storage.resolve()), verbose=0,
             callbacks=[Recorder(record, settings.n_trials, work.base.n_epochs)],
         ),
-    ).fit()  # fmt: skip
+    )  # fmt: skip
+    aside(tuner.fit)
     shutil.rmtree(storage)
 
 

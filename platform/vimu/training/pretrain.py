@@ -10,6 +10,7 @@ from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
 from vimu.runtime.console import console, echo_lines
+from vimu.runtime.futures import aside
 from vimu.runtime.metrics import labels
 from vimu.runtime.resources import DEFAULTS, ResourceSettings, require
 from vimu.runtime.storage import StoredFile
@@ -92,7 +93,7 @@ def pretrain_on_ray(
         ),
     )
     with echo_lines(progress):
-        trainer.fit()
+        aside(trainer.fit)
     if failure.is_file():
         raise LossNotFiniteError(failure.read_text(encoding="utf-8"))
     done = newest_whole(storage, identity, _say)

@@ -1,10 +1,11 @@
-"""A package whose reader of AMASS files meets faults: the disk's, the machine's, its own death.
+"""A package whose reader of AMASS files meets faults: the disk's, the machine's, its own death; or is slow.
 
 What it does is in the environment variable FAULT: JSON of `file` (a name), `fault`, `times`, and `tokens`, a folder
-where each fault leaves a file.
+where each fault leaves a file; or of `seconds` that each file takes.
 """
 
 import json
+import os
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -17,6 +18,7 @@ import json
 import os
 import resource
 import signal
+import time
 from pathlib import Path
 from unittest.mock import patch
 
@@ -26,7 +28,9 @@ FAULT = json.loads(os.environ["FAULT"])
 
 
 def read(path, config, root=None):
-    if path.name == FAULT["file"] and path.parent.name == "subject_01" and takes_a_token():
+    if "seconds" in FAULT:
+        time.sleep(FAULT["seconds"])
+    elif path.name == FAULT["file"] and path.parent.name == "subject_01" and takes_a_token():
         if FAULT["fault"] == "death":
             os.kill(os.getpid(), signal.SIGKILL)
         elif FAULT["fault"] == "full disk":
@@ -51,6 +55,14 @@ ENTRY_POINTS = """
 [vimu.archive_readers]
 faulty = faultyreader:read
 """
+
+
+def faulty_environment(folder: Path, **fault: object) -> dict[str, str]:
+    """Environment of a job that is to meet a fault; `folder` is that of `faulty_archive`."""
+    return {
+        "FAULT": json.dumps(fault),
+        "PYTHONPATH": os.pathsep.join([str(folder / "site"), os.environ.get("PYTHONPATH", "")]),
+    }
 
 
 def faulty_archive(folder: Path, amass_yaml: Path) -> Path:

@@ -1,13 +1,11 @@
 """Disks that do not answer or are full, workers that die of a clip: tried again, or one message says what to do."""
 
-import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from faulty_reader import faulty_archive
+from faulty_reader import faulty_archive, faulty_environment
 from invariants import check_nothing_to_read, check_result
 from running_job import run
 
@@ -24,9 +22,8 @@ def disturb(configured, repo, tmp_path):
     def disturbed(fault, times):
         tokens = tmp_path / f"tokens of {fault}"
         tokens.mkdir(exist_ok=True)
-        path = os.pathsep.join([str(tmp_path / "site"), os.environ.get("PYTHONPATH", "")])
-        told = {"file": FILE, "fault": fault, "times": times, "tokens": str(tokens)}
-        code, said = run(config, FAULT=json.dumps(told), PYTHONPATH=path)
+        told = faulty_environment(tmp_path, file=FILE, fault=fault, times=times, tokens=str(tokens))
+        code, said = run(config, **told)
         return code, said, len(list(tokens.iterdir()))
 
     return disturbed

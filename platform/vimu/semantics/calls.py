@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vimu.runtime.errors import OperationError, UserError
+from vimu.runtime.interrupts import interruptible
 from vimu.runtime.progress import tracked
 from vimu.runtime.session import RaySettings, ray_session
 from vimu.runtime.storage import absolute
@@ -104,9 +105,10 @@ class Calls:
         spent = sum(a.tokens for a in self.asked.values() if a is not None and a.run == self.run)
         caller = Caller(self.settings, absolute(self.cache.place), self.run, spent)
         problems = {}
-        with ray_session(self.ray_settings):
+        with ray_session(self.ray_settings), interruptible() as raise_if_interrupted:
             rows = _through_ray(caller, missing, self.settings)
             for row in tracked(rows, "calls", total=len(missing)):
+                raise_if_interrupted()
                 self.sent += int(row["calls"])
                 if row["outcome"] == "refused":
                     raise UserError(f"The endpoint `{self.settings.base_url}` cannot be used: {row['detail']}")

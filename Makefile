@@ -25,7 +25,7 @@ cluster-demo: .venv/.installed ## a cluster of two nodes on loopback, closed by 
 test: .venv/.installed ## all tests but those of `make chaos`, in two processes: those with Ray, and the others
 	VIMU_DATA=$(VIMU_DATA) $(PY) -m pytest --numprocesses 2
 
-chaos: .venv/.installed ## kill drivers, workers and nodes of running jobs, fill disks, submit to a cluster: some twenty-five minutes
+chaos: .venv/.installed ## kill drivers, workers and nodes of running jobs, fill disks, submit to a cluster
 	$(PY) -m pytest -m chaos tests/chaos
 
 reliability: .venv/.installed ## docs/reliability.md: the tests of tests/faults.yaml's rows, `make chaos`'s among them, and how they ended

@@ -78,11 +78,11 @@ def test_datagrams_of_lines_are_recognised_hop_by_hop_whatever_else_is_sent(expo
 
 
 def test_an_address_of_ipv6_is_said_as_it_can_be_given(recognizer):
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-        try:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
             probe.bind(("::1", 0))
-        except OSError:
-            pytest.skip("this machine has no IPv6")
+    except OSError as error:
+        pytest.skip(f"this machine has no IPv6 on loopback: {error}")
 
     def say(text):
         raise InterruptedError(text)

@@ -22,29 +22,25 @@ def files_matching(root: Path, pattern: str, *, hidden: bool = True) -> tuple[li
     """
     found: list[Path] = []
     odd: dict[str, str] = {}
-    linked = list(_linked_folders(root)) if root.is_dir() else []
+    linked = [link for link in _linked_folders(root) if "**" in pattern] if root.is_dir() else []
     for path in root.glob(pattern):
         below = path.relative_to(root)
-        if path.is_dir():
+        if not hidden and _is_hidden(below):
             continue
-        if not path.is_file():
+        if path.is_file():
+            if text_of(below) == below.as_posix():
+                found.append(path)
+            else:
+                odd[text_of(below)] = "has a name that is no UTF-8: rename it"
+        elif not path.is_dir():
             gone = path.is_symlink() and not path.exists()
             odd[text_of(below)] = f"is a link to {_target(path)}, where nothing is" if gone else "is no file"
-        elif text_of(below) != below.as_posix():
-            odd[text_of(below)] = "has a name that is no UTF-8: rename it"
-        else:
-            found.append(path)
-    followed = {parent for path in found for parent in path.parents}  # by the parts of a glob that are no `**`
+    followed = {parent for path in found for parent in path.parents} if linked else set()  # by parts that are no `**`
     for link in linked:
-        if "**" in pattern and link not in followed:
-            odd[text_of(link.relative_to(root))] = f"is a link to the folder {_target(link)}, which is not followed"
-    rejections = [Rejection(name, Reason.UNREADABLE, detail) for name, detail in sorted(odd.items())]
-    if hidden:
-        return sorted(found), rejections
-    return (
-        sorted(path for path in found if not _hidden(path.relative_to(root))),
-        [rejection for rejection in rejections if not _hidden(Path(rejection.path))],
-    )
+        below = link.relative_to(root)
+        if link not in followed and (hidden or not _is_hidden(below)):
+            odd[text_of(below)] = f"is a link to the folder {_target(link)}, which is not followed"
+    return sorted(found), [Rejection(name, Reason.UNREADABLE, detail) for name, detail in sorted(odd.items())]
 
 
 def text_of(path: Path) -> str:
@@ -68,5 +64,5 @@ def _target(link: Path) -> str:
     return f"`{text_of(link.readlink())}`"
 
 
-def _hidden(below: Path) -> bool:
+def _is_hidden(below: Path) -> bool:
     return any(part.startswith(".") for part in below.parts)

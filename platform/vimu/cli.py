@@ -3,8 +3,6 @@
 import getpass
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +16,8 @@ from vimu.doctor.check import as_json, show, worst
 from vimu.doctor.examine import examine
 from vimu.runtime.config import load_config
 from vimu.runtime.console import console
-from vimu.runtime.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_OPERATION_FAILED, EXIT_USER, OperationError, UserError
+from vimu.runtime.errors import EXIT_DONE, EXIT_OPERATION_FAILED, EXIT_USER, UserError
+from vimu.runtime.exit_codes import exit_codes
 from vimu.runtime.storage import location
 from vimu.stages.config import Config
 from vimu.stages.job import ConfigOption, SetOption
@@ -32,21 +31,6 @@ VERDICTS = {
     "warn": "a run can start; see what is marked `warn`",
     "fail": "a run cannot start yet",
 }
-
-
-@contextmanager
-def _exit_codes() -> Iterator[None]:
-    """End with the code of what the block raises."""
-    try:
-        yield
-    except UserError as error:
-        console.print(f"[bold red]error:[/] {escape(str(error))}")
-        raise typer.Exit(EXIT_USER) from error
-    except OperationError as error:
-        console.print(f"[bold red]failed:[/] {escape(str(error))}")
-        raise typer.Exit(EXIT_OPERATION_FAILED) from error
-    except KeyboardInterrupt as error:
-        raise typer.Exit(EXIT_INTERRUPTED) from error
 
 
 @app.callback()
@@ -69,7 +53,7 @@ def recognize(
     from vimu.stages.recognize import recognize as named_by
 
     given = [*labels, *(more or [])]
-    with _exit_codes():
+    with exit_codes():
         says, tables = named_by(load_config(Config, config, overrides), given)
     for line in says:
         typer.echo(line)
@@ -86,7 +70,7 @@ def recognize(
 @app.command()
 def status(run: Annotated[str, typer.Argument(help="A run's folder or URI, e.g. runs/demo.")]) -> None:
     """What a run has published, what is unfinished, and how its jobs ended: `vimu status runs/demo`."""
-    with _exit_codes():
+    with exit_codes():
         stages, jobs = overview(location(run))
     shown = Table("stage", "state", "counts", box=None, padding=(0, 2, 0, 0))
     for stage in stages:
@@ -116,7 +100,7 @@ def report(
     """All that a run published as one page, opened from disk: `vimu report runs/demo`."""
     from vimu.report.command import report as reported
 
-    with _exit_codes():
+    with exit_codes():
         for line in reported(location(run), out=out, figures=figures):
             typer.echo(line)
 
@@ -145,7 +129,7 @@ def stream(
     def say(text: str) -> None:
         console.print(text, markup=False)
 
-    with _exit_codes():
+    with exit_codes():
         source = Source(recording, recordings, speed, udp, lines)
         follow(recognizer, source, upright_s=upright_s, as_worn=tuple(as_worn or ()), say=say)
 
@@ -166,7 +150,7 @@ def gc(
     could not be removed.
     """
     now = time.time()
-    with _exit_codes():
+    with exit_codes():
         pieces = survey(location(runs_dir), older_than_days=older_than_days, runs=runs, keep=keep, now=now)
 
     def line(word: str, piece: Piece, why: str) -> None:
@@ -198,7 +182,7 @@ def review(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of 127.0.0.1; 0 takes a free one.")] = 0,
 ) -> None:
     """Look at a run's clips in a browser and decide about them, until Ctrl-C: `vimu review runs/open`."""
-    with _exit_codes():
+    with exit_codes():
         try:
             from vimu.review.command import review as serve
         except ModuleNotFoundError as error:
@@ -229,7 +213,7 @@ def submit(
     """
     from vimu.cluster.submit import submit as submitted
 
-    with _exit_codes():
+    with exit_codes():
         code = submitted(
             command, address=address, submission=submission or f"vimu-{secrets.token_hex(4)}",
             working_dir=working_dir.resolve(), wait=wait,
@@ -248,7 +232,7 @@ def doctor(
     Exit 0: a run can start, warnings or not; 2: something must be given or mended first. Files are counted and a sample
     of them is opened; nothing is written, and Ray is not started.
     """
-    with _exit_codes():
+    with exit_codes():
         settings = load_config(Config, config, overrides)
         checks = examine(settings)
     path = settings.given

@@ -20,7 +20,8 @@ from rich.markup import escape
 from vimu.archives.packed import CHUNK, members_of
 from vimu.contracts import Reason, Rejection
 from vimu.runtime.console import console
-from vimu.runtime.errors import EXIT_OPERATION_FAILED, EXIT_USER, OperationError, UserError, listed
+from vimu.runtime.errors import EXIT_OPERATION_FAILED, OperationError, UserError, listed
+from vimu.runtime.exit_codes import exit_codes
 
 SUFFIXES = (".tar.bz2", ".tar.xz", ".tar.gz", ".tgz", ".tar", ".zip")
 MARK = ".vimu-unpacked.json"
@@ -176,14 +177,8 @@ def main(
     into: Annotated[Path, typer.Option(help="Where each gets a folder of its own.")],
 ) -> None:
     """Unpack downloaded archives: `python -m vimu.archives.unpack ~/Downloads/amass --into data/amass`."""
-    try:
+    with exit_codes():
         results = unpack_all(src, into)
-    except UserError as error:
-        console.print(f"[bold red]error:[/] {escape(str(error))}")
-        raise typer.Exit(EXIT_USER) from error
-    except OperationError as error:
-        console.print(f"[bold red]failed:[/] {escape(str(error))}")
-        raise typer.Exit(EXIT_OPERATION_FAILED) from error
     failed = [result for result in results.values() if isinstance(result, Rejection)]
     console.print(f"{len(results) - len(failed)} of {len(results)} archives lie unpacked in {into}")
     if failed:

@@ -22,7 +22,8 @@ import typer
 
 from vimu.archives.amass import MAX_RATE_HZ, MIN_RATE_HZ
 from vimu.archives.take import PART
-from vimu.runtime.errors import EXIT_OPERATION_FAILED, EXIT_USER, OperationError, UserError, listed
+from vimu.runtime.errors import UserError, listed
+from vimu.runtime.exit_codes import exit_codes
 from vimu.runtime.storage import write_whole
 
 COLUMNS = ("archive", "sequence", "decision", "value", "by", "note")
@@ -211,19 +212,13 @@ def main(
     into: Annotated[Path, typer.Option(help="The file to write; may be one of them.")],
 ) -> None:
     """Merge files of decisions. Where two disagree on a take, they are listed and nothing is written."""
-    try:
+    with exit_codes():
         merged, conflicts = merge(*map(read_decisions, files))
         _raise_if([_sentence(conflict) for conflict in conflicts], "the merge")
-        write_decisions(into, merged)
-    except OperationError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(EXIT_OPERATION_FAILED) from error
-    except UserError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(EXIT_USER) from error
-    except OSError as error:
-        typer.echo(f"`--into` must be a file that can be written, but: {error}.", err=True)
-        raise typer.Exit(EXIT_USER) from error
+        try:
+            write_decisions(into, merged)
+        except OSError as error:
+            raise UserError(f"`--into` must be a file that can be written, but: {error}.") from error
     typer.echo(f"wrote {len(merged)} decisions to {into}")
 
 

@@ -18,7 +18,8 @@ from vimu.archives.take import words_of
 from vimu.clips.annotations import Annotations, described, load_annotations
 from vimu.clips.labels import LabelRules, label_take, load_label_rules
 from vimu.contracts import Reason, Rejection, Take
-from vimu.runtime.errors import EXIT_USER, UserError
+from vimu.runtime.errors import UserError
+from vimu.runtime.exit_codes import exit_codes
 
 N_EXAMPLES = 20
 SEED = 20200301874
@@ -102,11 +103,8 @@ def main(
     labels: Annotated[str, typer.Option(help="Name in configs/labels/, or a YAML path.")] = "daily12",
 ) -> None:
     """Count what label rules make of the published AMASS paths."""
-    try:
+    with exit_codes():
         text = report(labels, data)
-    except UserError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(EXIT_USER) from error
     out.write_text(text, encoding="utf-8")
     typer.echo(f"wrote {out}")
 

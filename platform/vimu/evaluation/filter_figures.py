@@ -23,7 +23,8 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from vimu.clips.schema import clips_from
 from vimu.clips.statistics import STATISTICS
-from vimu.runtime.errors import EXIT_USER, UserError, listed
+from vimu.runtime.errors import UserError, listed
+from vimu.runtime.exit_codes import exit_codes
 from vimu.runtime.published import open_published
 from vimu.runtime.storage import StoredFile, location
 
@@ -191,14 +192,11 @@ def main(
     sensor: Annotated[str | None, typer.Option(help="Default: the first one at a wrist, else the first.")] = None,
 ) -> None:
     """Draw what the filters of a run kept and dropped."""
-    try:
+    with exit_codes():
         seen = seen_by_filters(run)
         at = sensor or next((s for s in seen.sensors if "wrist" in s), seen.sensors[0])
         if at not in seen.sensors:
             raise UserError(f"`sensor` must be one of {listed(seen.sensors, 20)}, but is {at}.")
-    except UserError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(EXIT_USER) from error
     out.mkdir(parents=True, exist_ok=True)
     for name, draw in (("histograms", histograms), ("curves", curves)):
         with mpl.rc_context({"font.size": 8}):

@@ -4,8 +4,10 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from faulty_reader import faulty_archive, faulty_environment
 from invariants import Result, check_result
 from ruamel.yaml import YAML
 from running_job import run
@@ -18,6 +20,22 @@ from vimu.stages.config import Config
 SUBJECT_OF_COPIES = "subject_99"
 
 MakeConfig = Callable[..., Path]
+
+
+class SlowFiles(NamedTuple):
+    """AMASS's format, each file of which takes half a second to read: on any machine there is something to disturb."""
+
+    kind: str
+    """An archive's YAML, for a configuration."""
+    environment: dict[str, str]
+    """Of whatever starts Ray workers: the job, or the cluster that it runs on."""
+
+
+@pytest.fixture(scope="session")
+def slow_files(tmp_path_factory: pytest.TempPathFactory, repo: Path) -> SlowFiles:
+    folder = tmp_path_factory.mktemp("slow")
+    kind = faulty_archive(folder, repo / "configs" / "archives" / "amass.yaml")
+    return SlowFiles(str(kind), faulty_environment(folder, seconds=0.5))
 
 
 @pytest.fixture(scope="session")

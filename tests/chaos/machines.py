@@ -67,11 +67,12 @@ class Machines:
 
 
 @contextmanager
-def machines(n: int, resources: Sequence[str] = ()) -> Iterator[Machines]:
+def machines(n: int, resources: Sequence[str] = (), **variables: str) -> Iterator[Machines]:
     """Start them; end them and all that runs on them. Skips where this machine cannot.
 
     Args:
         resources: name of a resource of which each has one, besides its CPU.
+        variables: of the environment of all that runs on them.
     """
     if os.geteuid() != 0 or shutil.which("ip") is None:
         pytest.skip("network namespaces need root and iproute2")
@@ -96,7 +97,7 @@ def machines(n: int, resources: Sequence[str] = ()) -> Iterator[Machines]:
                 _ip_link("-n", name, "link", "set", device, "up")
         token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
-        environment |= token | NOTICED_SOONER | {"RAY_USAGE_STATS_ENABLED": "0"}
+        environment |= variables | token | NOTICED_SOONER | {"RAY_USAGE_STATS_ENABLED": "0"}
         made = Machines(names, hub, folder, environment)
         for i in range(n):
             undo.callback(_end_all, names[i])

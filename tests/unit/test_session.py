@@ -1,5 +1,6 @@
-"""A Ray that does not start is a sentence."""
+"""A Ray that does not start is a sentence; what the environment says of Ray stays."""
 
+import os
 import socket
 
 import pytest
@@ -7,7 +8,17 @@ import ray
 
 from vimu.runtime.errors import OperationError
 from vimu.runtime.resources import ResourceSettings
-from vimu.runtime.session import RaySettings, ray_session
+from vimu.runtime.session import NOTICED, RaySettings, ray_session
+
+PAUSE, PATIENCE = NOTICED
+
+
+@pytest.fixture(autouse=True)
+def without_settings(monkeypatch):
+    """Sets them, so that what a session sets is taken back."""
+    for name in NOTICED:
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
 
 
 @pytest.mark.parametrize(
@@ -42,3 +53,15 @@ def test_where_nothing_listens_no_cluster_is_waited_for_longer_than_asked(monkey
         says = f"No cluster answers at `RAY_ADDRESS` = {address}"
         with pytest.raises(OperationError, match=says), ray_session(RaySettings(), ResourceSettings(wait_s=0)):
             pass
+
+
+@pytest.mark.parametrize(("address", "pause"), [("auto", NOTICED[PAUSE]), (None, None)])
+def test_on_a_cluster_a_lost_machine_is_noticed_sooner_than_by_ray_itself(monkeypatch, address, pause):
+    """How soon is what `tests/chaos/test_several_machines.py` waits for."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    if address is not None:
+        monkeypatch.setenv("RAY_ADDRESS", address)
+    monkeypatch.setenv(PATIENCE, "5000")
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    with ray_session(RaySettings()):
+        assert (os.environ.get(PAUSE), os.environ[PATIENCE]) == (pause, "5000")

@@ -20,6 +20,14 @@ from vimu.runtime.resources import CHECK_EVERY_S, DEFAULTS, ResourceSettings, re
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 """Workers are the parallelism: a BLAS that starts a thread a core in each of them only makes them wait."""
 
+NOTICED = {"RAY_grpc_client_keepalive_time_ms": "70000", "RAY_grpc_client_keepalive_timeout_ms": "30000"}
+"""A task on a machine that is cut off without a word is given up after 100 s without an answer. By Ray's own settings
+the job waits seven minutes for it, long after the cluster has taken the machine for lost. Ray's servers hang up on a
+client that asks more often than once a minute.
+
+Source: Ray, `src/ray/common/ray_config_def.h`, `src/ray/rpc/grpc_server.cc`; `tests/chaos/test_several_machines.py`.
+"""
+
 
 class RaySettings(Section):
     """The local Ray that a job starts where `RAY_ADDRESS` names no cluster, and how much of its talk is shown."""
@@ -50,6 +58,9 @@ def ray_session(settings: RaySettings, resources: ResourceSettings = DEFAULTS) -
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # Tune's tables; the tune job says what a trial gave
     if settings.quiet:
         os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")  # a page a run otherwise; failures raise anyway
+    if os.environ.get("RAY_ADDRESS"):
+        for name, value in NOTICED.items():
+            os.environ.setdefault(name, value)
     close_to_others()
     import ray  # here, after the environment is set: Ray reads it on import
 

@@ -10,15 +10,17 @@ from contextlib import contextmanager, suppress
 
 
 @contextmanager
-def own_cluster(*script: str) -> Iterator["subprocess.Popen[str]"]:
+def own_cluster(*script: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
     """Run it, with a `RAY_TMPDIR` of its own, until the block ends.
 
     Args:
         script: what Python is given.
+        environment: of the cluster, besides this process's.
     """
     folder = tempfile.mkdtemp(prefix="vimu-cluster-", dir="/tmp")  # sockets need a short path
     variables = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     variables |= {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "RAY_TMPDIR": folder}
+    variables |= environment
     cluster = subprocess.Popen(
         [sys.executable, *script], env=variables, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -1,7 +1,6 @@
 """SIGKILL the driver, again and again: each run goes on where the last one was."""
 
 import pytest
-from faulty_reader import faulty_archive, faulty_environment
 from invariants import check_not_repeated, check_nothing_to_read, check_result, finished_shards
 from running_job import job, kill, run, settled, share
 
@@ -24,11 +23,10 @@ def test_killed_once(configured, undisturbed, n_tasks, tmp_path):
 
 @pytest.mark.fault(1)
 @pytest.mark.chaos
-def test_killed_three_times(configured, undisturbed, n_tasks, repo, tmp_path):
-    """Of slow files: a worker goes on for some seconds without its driver, and quick ones would all be done."""
-    config = configured(tmp_path, kind=str(faulty_archive(tmp_path, repo / "configs" / "archives" / "amass.yaml")))
-    slow = faulty_environment(tmp_path, seconds=0.5)
-    kill_and_rerun(config, undisturbed, n_tasks, tmp_path, [0.3, 0.5, 0.7], **slow)
+def test_killed_three_times(configured, undisturbed, n_tasks, slow_files, tmp_path):
+    """A worker goes on for some seconds without its driver: quick files would all be done."""
+    config = configured(tmp_path, kind=slow_files.kind)
+    kill_and_rerun(config, undisturbed, n_tasks, tmp_path, [0.3, 0.5, 0.7], **slow_files.environment)
 
 
 def kill_and_rerun(config, undisturbed, n_tasks, tmp_path, fractions, **environment):

@@ -14,11 +14,12 @@ pytestmark = [pytest.mark.ray, pytest.mark.chaos]
 
 
 @pytest.mark.fault(2)
-def test_three_workers_killed(configured, undisturbed, n_tasks, tmp_path):
-    config = configured(tmp_path)
+def test_three_workers_killed(configured, undisturbed, n_tasks, slow_files, tmp_path):
+    config = configured(tmp_path, kind=slow_files.kind)
     folder = tmp_path / "runs" / "chaos" / "synthesize"
     kills = 0
-    with job(config, folder.with_name(".synthesize.staging"), "--set", "ray.num_cpus=2") as running:
+    staging = folder.with_name(".synthesize.staging")
+    with job(config, staging, "--set", "ray.num_cpus=2", **slow_files.environment) as running:
         for fraction in (0.2, 0.4, 0.6):
             running.wait_until(share(n_tasks, fraction))
             kills += running.kill_a_worker()
@@ -29,9 +30,9 @@ def test_three_workers_killed(configured, undisturbed, n_tasks, tmp_path):
 
 
 @contextmanager
-def two_nodes():
+def two_nodes(**environment):
     """What the cluster says of itself, and a function that loses the second node."""
-    with own_cluster(str(Path(__file__).with_name("two_nodes.py"))) as script:
+    with own_cluster(str(Path(__file__).with_name("two_nodes.py")), **environment) as script:
 
         def lose_a_node():
             script.stdin.write("\n")
@@ -42,13 +43,15 @@ def two_nodes():
 
 
 @pytest.mark.fault(3)
-def test_two_nodes_lost_without_warning(configured, undisturbed, n_tasks, tmp_path):
-    config = configured(tmp_path)
+def test_two_nodes_lost_without_warning(configured, undisturbed, n_tasks, slow_files, tmp_path):
+    config = configured(tmp_path, kind=slow_files.kind)
     folder = tmp_path / "runs" / "chaos" / "synthesize"
     lost = 0
     with (
-        two_nodes() as (cluster, lose_a_node),
-        job(config, folder.with_name(".synthesize.staging"), RAY_ADDRESS=cluster["address"]) as running,
+        two_nodes(**slow_files.environment) as (cluster, lose_a_node),
+        job(
+            config, folder.with_name(".synthesize.staging"), RAY_ADDRESS=cluster["address"], **slow_files.environment
+        ) as running,
     ):
         for fraction in (0.3, 0.6):
             running.wait_until(share(n_tasks, fraction))

@@ -12,8 +12,8 @@ from running_job import job, run, share, wait_for
 pytestmark = [pytest.mark.ray, pytest.mark.chaos]
 
 
-def synthesized(config, *options):
-    code, said = run(config, *options)
+def synthesized(config, *options, **environment):
+    code, said = run(config, *options, **environment)
     assert code == 0, said
     return check_result(config.parent / "runs" / "chaos" / "synthesize")
 
@@ -55,11 +55,11 @@ def test_a_second_run_into_the_same_output(configured, undisturbed, n_tasks, tmp
 
 @pytest.mark.fault(22)
 @pytest.mark.parametrize("whole_group", [True, False], ids=["as a terminal does", "the driver alone"])
-def test_ctrl_c(configured, undisturbed, n_tasks, tmp_path, whole_group):
-    config = configured(tmp_path)
+def test_ctrl_c(configured, undisturbed, n_tasks, slow_files, tmp_path, whole_group):
+    config = configured(tmp_path, kind=slow_files.kind)
     folder = tmp_path / "runs" / "chaos" / "synthesize"
     staging = folder.with_name(".synthesize.staging")
-    with job(config, staging) as running:
+    with job(config, staging, **slow_files.environment) as running:
         running.wait_until(share(n_tasks, 0.3))
         (os.killpg if whole_group else os.kill)(running.process.pid, signal.SIGINT)
         code, said = running.end()
@@ -71,5 +71,5 @@ def test_ctrl_c(configured, undisturbed, n_tasks, tmp_path, whole_group):
     check_nothing_to_read(folder)
     before = finished_shards(staging)
     assert len(before) < n_tasks, "nothing was left to do"
-    assert synthesized(config) == undisturbed
+    assert synthesized(config, **slow_files.environment) == undisturbed
     check_not_repeated(before, folder)

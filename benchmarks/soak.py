@@ -36,7 +36,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="vimu-soak-", dir="/tmp") as name:  # nosec B108 - sockets need a short path
+    with tempfile.TemporaryDirectory(prefix="vimu-soak-", dir="/tmp") as name:  # short, for sockets  # nosec B108
         root = Path(name)
         for part in ("ray", "tmp"):
             (root / part).mkdir()

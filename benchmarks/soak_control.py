@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--executions", type=int, default=300)
     given = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="vimu-control-", dir="/tmp"))  # nosec B108 - sockets need a short path
+    folder = Path(tempfile.mkdtemp(prefix="vimu-control-", dir="/tmp"))  # short, for sockets  # nosec B108
     os.environ |= {"RAY_TMPDIR": str(folder), "RAY_USAGE_STATS_ENABLED": "0"}
     try:
         print(json.dumps(_measured(given.executions), indent=1))

@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from vimu.runtime.errors import UserError
 
-TOKEN_HEADER = "X-Review-Token"  # noqa: S105  # nosec B105 - the header's name
+TOKEN_HEADER = "X-Review-Token"  # noqa: S105 (the header's name)  # nosec B105
 SAFE = ("GET", "HEAD")
 
 

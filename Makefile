@@ -22,7 +22,7 @@ cluster-demo: .venv/.installed ## a cluster of two nodes on loopback, closed by 
 	.venv/bin/vimu status runs/cluster-demo
 
 # Tests of `vimu review` need a browser: apt-get install chromium chromium-driver. They are skipped without.
-test: .venv/.installed ## all tests but those of `make chaos`, in two processes: those with Ray, and the others
+test: .venv/.installed ## all tests but those of `make chaos`, in two processes: those that share a Ray, and the others
 	VIMU_DATA=$(VIMU_DATA) $(PY) -m pytest --numprocesses 2
 
 chaos: .venv/.installed ## kill drivers, workers and nodes of running jobs, fill disks, submit to a cluster

@@ -14,8 +14,10 @@ hypothesis.settings.register_profile("vimu", deadline=None)  # machines are shar
 hypothesis.settings.load_profile("vimu")
 
 REPO = Path(__file__).resolve().parents[1]
-WITH_RAY = ("tests/chaos/", "tests/integration/", "tests/security/test_hostile_")
-"""Tests that start or use a Ray, of which a machine bears one at a time."""
+JOBS = ("tests/chaos/", "tests/integration/test_command_line.py")
+"""Tests that start jobs, each with a Ray of its own if with any."""
+WITH_RAY = ("tests/integration/", "tests/security/test_hostile_")
+"""The other tests in these share one Ray."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,11 +56,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Of the two processes of `make test`, one runs all tests with Ray, which share one; the other runs the rest."""
+    """Of the two processes of `make test`, one runs the tests that share a Ray; the other runs the rest."""
     from xdist.scheduler import LoadScopeScheduling
 
     class RayTogether(LoadScopeScheduling):  # marks of groups are not seen with this pytest
         def _split_scope(self, nodeid: str) -> str:
+            if nodeid.startswith(JOBS):
+                return "jobs"
             return "ray" if nodeid.startswith(WITH_RAY) else nodeid
 
     return RayTogether(config, log)

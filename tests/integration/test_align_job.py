@@ -131,7 +131,7 @@ def of_mocap(aligned, encoder, tmp_path_factory):
     said = {"walking": "he walks", "jogging": "she runs", "sitting": "he sits down", "going_upstairs": "up the stairs"}
     publish_descriptions(folder / "run", said)
     config = configured(
-        folder, encoder, learn="virtual", texts="descriptions", controls=["softmax"],
+        folder, encoder, learn="virtual", texts="descriptions", controls=["softmax"], n_workers=1,
         classes=CLASSES | {"lie": ["lying"]}, unseen=["lie"],
         targets={"other": str(Path(str(aligned[0].runs_dir)) / "other" / "prepare")},
     )  # fmt: skip
@@ -198,7 +198,7 @@ def by_statements(aligned, encoder, tmp_path_factory):
     }  # fmt: skip
     config = configured(folder, encoder, **given)
     job = align.job_of(align.plan(config).work, {"of": "statements"})
-    return align_fits.align_on_ray(align.plan(config).work.fits, job, storage=elsewhere / "ray", n_workers=2)
+    return align_fits.align_on_ray(align.plan(config).work.fits, job, storage=elsewhere / "ray", n_workers=1)
 
 
 def test_statements_are_learnt_with_windows_of_no_class_beside_them(by_statements, encoder):

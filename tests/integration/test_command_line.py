@@ -28,21 +28,6 @@ def test_platform_is_the_standard_librarys_in_the_repository_root(repo):
     assert not (repo / "platform" / "__init__.py").exists()
 
 
-@pytest.mark.ray
-def test_platform_is_the_standard_librarys_in_a_worker(local_ray):
-    import ray
-
-    @ray.remote
-    def look():
-        import platform
-
-        return platform.system(), platform.__file__
-
-    system, where = ray.get(look.remote())
-    assert system == "Linux"
-    assert where.endswith("platform.py")
-
-
 def test_a_dry_run_from_the_root_shows_the_plan_and_writes_nothing(repo, small_data, demo_body, tmp_path):
     """A job run from the repository's root, which holds a folder `platform`."""
     inputs = f"[{{archive: amass, root: {small_data / 'amass'}, body: {demo_body}}}]"

@@ -186,3 +186,17 @@ def test_a_clip_is_named_by_its_file_and_not_by_its_numbers(small_config, bandai
         assert plan.work is not None
         ids += [clip_id for task in plan.work.tasks for clip_id in task.clip_ids]
     assert ids == [clip_id_of("bandai", "below/walk.bvh", 0)] * 2
+
+
+def test_platform_is_the_standard_librarys_in_a_worker(local_ray):
+    import ray
+
+    @ray.remote
+    def look():
+        import platform
+
+        return platform.system(), platform.__file__
+
+    system, where = ray.get(look.remote())
+    assert system == "Linux"
+    assert where.endswith("platform.py")

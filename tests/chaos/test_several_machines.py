@@ -1,4 +1,4 @@
-"""The pipeline on three machines, one of which is cut off in the middle of its work (fault 3)."""
+"""The pipeline on three machines, one of which is cut off in the middle of its work."""
 
 import json
 import re
@@ -83,6 +83,7 @@ def test_the_whole_pipeline_on_three_machines(three, config):
     assert len(open_published(runs / "synthesize", made_by="-").details["worker_pids"]) >= 2, "one machine did it all"
 
 
+@pytest.mark.fault(3)
 def test_a_machine_cut_off_in_mid_synthesis(three, configured, undisturbed, n_tasks, slow_files, tmp_path):
     """The job waits for the task that ran there until it finds that nothing answers: `runtime.session.NOTICED`."""
     config = configured(tmp_path, kind=slow_files.kind)
@@ -98,6 +99,7 @@ def test_a_machine_cut_off_in_mid_synthesis(three, configured, undisturbed, n_ta
     assert check_result(folder) == undisturbed
 
 
+@pytest.mark.fault(3)
 def test_a_machine_cut_off_in_mid_training(three, config):
     """Training goes on from the last checkpoint, on the machines that are left."""
     code, said = run(config, script="jobs/synthesize.py")

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from pydantic import BeforeValidator, PlainSerializer
 from upath import UPath
 
-from vimu.runtime.credentials import WITH_CREDENTIALS, with_credentials
+from vimu.runtime.credentials import has_credentials, with_credentials
 from vimu.runtime.errors import OperationError, TransientError, UserError
 from vimu.runtime.plain_columns import require_plain
 from vimu.runtime.transient import is_transient
@@ -42,7 +42,7 @@ def location(text: str | Path | UPath) -> Location:
     """
     if isinstance(text, Path | UPath):
         return text
-    if isinstance(text, str) and WITH_CREDENTIALS.match(text):  # no message may repeat them
+    if isinstance(text, str) and has_credentials(text):  # no message may repeat them
         raise UserError(with_credentials("A place"))
     if not isinstance(text, str) or not text or BROKEN_URI.match(text):
         raise UserError(f"A place must be a folder or a URI such as `s3://bucket/runs`, but is `{text}`.")

@@ -129,7 +129,10 @@ def _columns(
         rows = [_words(line, settings, max(wanted) + 1) for line in lines[begin : begin + BLOCK]]
         width = max(width, *map(len, rows))
         for i, part in parts.items():
-            part.append(numbers([row[i : i + 1] for row in rows], 1)[:, 0])
+            held = [k for k, row in enumerate(rows) if len(row) > i]
+            values = np.full(len(rows), np.nan)
+            values[held] = numbers([rows[k][i : i + 1] for k in held], 1)[:, 0]
+            part.append(values)
     if max(wanted) >= width:
         detail = f"must have a column {max(wanted)}, but its lines have {width}"
         raise Rejection(str(path), Reason.MISSING_SENSOR, detail)

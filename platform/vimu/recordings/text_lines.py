@@ -49,12 +49,17 @@ def numbers(rows: Sequence[Sequence[bytes]], width: int) -> Float[np.ndarray, "s
     try:
         return np.array(rows, dtype=np.float64).reshape(len(rows), width)
     except ValueError:
-        return np.array([_row(row, width) for row in rows]).reshape(len(rows), width)
+        values = np.full((len(rows), width), np.nan)
+        complete = [i for i, row in enumerate(rows) if len(row) == width]
+        if len(complete) < len(rows):  # at once: a file may hold little but empty lines
+            values[complete] = numbers([rows[i] for i in complete], width)
+        else:
+            values[:] = [_row(row) for row in rows]
+        return values
 
 
-def _row(words: Sequence[bytes], width: int) -> list[float]:
+def _row(words: Sequence[bytes]) -> list[float]:
     try:
-        values = [float(word) for word in words]
+        return [float(word) for word in words]
     except ValueError:
-        values = []
-    return values if len(values) == width else [np.nan] * width
+        return [np.nan] * len(words)

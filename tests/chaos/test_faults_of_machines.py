@@ -101,8 +101,8 @@ def test_a_disk_that_is_full(configured, archive, undisturbed, small_disk, tmp_p
     before = check_result(earlier)
     code, said = run(configured(small_disk))
     assert code == 1, said
-    assert f"`{small_disk}/runs/chaos/.synthesize.staging/" in said
-    assert "No space left on device" in said
+    assert f"`{small_disk}/runs/chaos/.synthesize.staging/" in said, said
+    assert "No space left on device" in said, said
     assert "bytes are free there" in said
     assert "Traceback" not in said
     assert check_result(earlier) == before

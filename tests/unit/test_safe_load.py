@@ -480,6 +480,29 @@ def test_a_hostile_checkpoint_is_refused_and_runs_nothing(tmp_path, canary):
     rejected(lambda: load_torch(path), Reason.UNSAFE_PICKLE, Reason.UNREADABLE)
 
 
+@pytest.mark.parametrize(
+    ("asks", "reason", "says"),
+    [
+        (b"cnobody\ncalls\n.", Reason.UNSAFE_PICKLE, "asks for `nobody.calls`"),
+        (b"c" + b"n" * 30_000 + b"\ncalls\n.", Reason.UNSAFE_PICKLE, "asks for a name of 30,006 characters"),
+        (b"N0" * 600_000 + b"N.", Reason.OVERSIZED, "more than 1,000,000 operations"),
+    ],
+    ids=["a name", "a long name", "many operations"],
+)
+def test_what_a_checkpoint_asks_for_is_named_and_its_length_bounded(tmp_path, asks, reason, says):
+    """Torch itself takes seconds to word that it refuses a name of 26 kB."""
+    path = tmp_path / "model.pt"
+    torch.save({"w": torch.ones(2)}, path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, b"\x80\x02" + asks if name.endswith("/data.pkl") else content)
+    with pytest.raises(Rejection) as caught:
+        load_torch(path)
+    assert (caught.value.reason, says in caught.value.detail) == (reason, True), caught.value.detail
+
+
 def test_an_oversized_or_damaged_checkpoint_is_refused(tmp_path):
     path = tmp_path / "model.pt"
     torch.save({"w": torch.zeros(100_000)}, path)

@@ -3,6 +3,7 @@
     python tests/reliability.py                # runs all of them, then writes the page
     python tests/reliability.py --not chaos    # without the slow ones, whose last results stand
     python tests/reliability.py --not fast
+    python tests/reliability.py --fault 8      # one row's again; the others' last results stand
     python tests/reliability.py --list         # the rows' tests as JSON; runs nothing, writes nothing
 
 How each test ended is kept in runs/reliability.json, which the page is written from.
@@ -137,6 +138,7 @@ def _ended(ids: Sequence[str], results: Results) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--not", dest="without", choices=["chaos", "fast"], help="tests that are not to be run")
+    parser.add_argument("--fault", type=int, action="append", default=[], metavar="N", help="these rows' tests only")
     parser.add_argument("--list", action="store_true", help="print the rows' tests as JSON")
     given = parser.parse_args()
     if given.list:
@@ -146,7 +148,8 @@ def main() -> int:
         return 0
     results: Results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
     runner, everything = Recorder(), collected().tests()
-    code = pytest.main(["-q", "-m", SELECTED[given.without], str(REPO / "tests")], plugins=[runner])
+    rows = [f"--fault={number}" for number in given.fault]
+    code = pytest.main(["-q", "-m", SELECTED[given.without], *rows, str(REPO / "tests")], plugins=[runner])
     here = {i for names in everything.values() for ids in names.values() for i in ids}
     results = {i: r for i, r in (results | runner.results).items() if i in here}
     RESULTS.parent.mkdir(exist_ok=True)

@@ -156,7 +156,8 @@ def test_what_comes_late_of_a_clip_that_was_left_says_nothing(reviewed, open_pag
     page.run(
         "const ask = fetch; window.late = 500; window.fetch = (path, how) => {"
         "const wait = /clips.[0-9]+$/.test(path) ? window.late : 0; window.late -= wait;"
-        "return new Promise((go) => setTimeout(go, wait)).then(() => ask(path, how)).finally(() => window.came = wait)}"
+        "const told = () => { window.came ||= wait };"  # the other clip's answer, without a wait, may come after it
+        "return new Promise((go) => setTimeout(go, wait)).then(() => ask(path, how)).finally(told)}"
     )
     page.press(Keys.ARROW_DOWN)
     page.until("return window.late === 0")

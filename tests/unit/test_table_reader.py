@@ -248,3 +248,12 @@ def test_a_single_trial_table_keeps_the_reader_s_contract(tmp_path):
 def test_what_does_not_fit_is_said(changes, said):
     with pytest.raises(UserError, match=re.escape(said)):
         of_pamap2(**changes)
+
+
+def test_rows_without_words_are_not_looked_at_one_by_one(monkeypatch):
+    """A file may hold little else; a word that is no number costs its row alone."""
+    looked_at, row = [], text_lines._row
+    monkeypatch.setattr(text_lines, "_row", lambda words: looked_at.append(words) or row(words))
+    values = text_lines.numbers([[b"1"], *[[]] * 1000, [b"2", b"3"], [b"x"]], 1)[:, 0]
+    np.testing.assert_array_equal(values, [1.0, *[np.nan] * 1002])
+    assert looked_at == [[b"1"], [b"x"]]
